@@ -1,0 +1,74 @@
+"""Where an episode starts and ends in a room, and that it can be driven."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..types import LatentworldError
+from .paths import shortest_path
+from .room import Room, generate_room
+
+BASE_RADIUS = 0.2
+CORRIDOR = BASE_RADIUS + 0.05  # half width of the straight way of the base (m)
+FREE_MARGIN = 0.1  # how much wider a corridor must be to count as free (m)
+POSE_CLEARANCE = 0.4
+PATH_CLEARANCE = 0.3
+DISTANCE = (2.0, 3.8)  # metres from start to goal
+ATTEMPTS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """start, goal: (3,) x, y, yaw in the frame of the room. path: (N, 2) a shortest way. blocked: is the straight one hit?"""
+
+    room: Room
+    start: np.ndarray
+    goal: np.ndarray
+    path: np.ndarray
+    blocked: bool
+
+
+def generate_episode(seed: int, blocked: bool | None = None) -> Episode:
+    """A room of this seed with a start and a goal in it; rooms that allow none are replaced by ones derived from the seed."""
+    for attempt in range(ATTEMPTS):
+        room = generate_room(seed, attempt)
+        rng = np.random.default_rng([seed, attempt, 0 if blocked is None else 1 + blocked])
+        episode = _sample(rng, room, blocked)
+        if episode is not None:
+            return episode
+    raise LatentworldError(f"room seed {seed}: expected a start and goal with blocked={blocked}, got none in {ATTEMPTS} rooms")
+
+
+def _sample(rng: np.random.Generator, room: Room, blocked: bool | None) -> Episode | None:
+    footprints = room.footprints()
+
+    def clearance(points: np.ndarray) -> np.ndarray:
+        return np.minimum(footprints.distance(points), room.drop_distance(points))
+
+    half = np.array(room.size) / 2
+    points = rng.uniform(-half, half, (256, 2))
+    points = points[clearance(points) >= POSE_CLEARANCE]
+    if len(points) < 2:
+        return None
+    pairs = rng.integers(len(points), size=(96, 2))
+    starts, goals = points[pairs[:, 0]], points[pairs[:, 1]]
+    length = np.hypot(*(goals - starts).T)
+    far = (length >= DISTANCE[0]) & (length <= DISTANCE[1])
+    starts, goals = starts[far], goals[far]
+    if not len(starts):
+        return None
+    along = np.linspace(0, 1, 128)[None, :, None]
+    ways = starts[:, None] + along * (goals - starts)[:, None]
+    narrowest = clearance(ways.reshape(-1, 2)).reshape(len(starts), -1).min(1)
+    hit, free = narrowest < CORRIDOR, narrowest >= CORRIDOR + FREE_MARGIN
+    wanted = np.flatnonzero(hit | free if blocked is None else hit if blocked else free)
+    for i in wanted[:4]:
+        path = shortest_path(starts[i], goals[i], clearance, room.size, PATH_CLEARANCE)
+        if path is not None:
+            heading = np.arctan2(*(goals[i] - starts[i])[::-1])
+            turn = rng.uniform(-1, 1, 2) * (np.pi / 2, np.pi / 4)
+            start, goal = np.append(starts[i], heading + turn[0]), np.append(goals[i], heading + turn[1])
+            return Episode(room, start, goal, path, bool(hit[i]))
+    return None

@@ -1,0 +1,217 @@
+"""The embedded world: a room, a robot in it, and what its sensors say. No ROS, no model; seeded and deterministic."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..types import Frame, LatentworldError, Odometry, stamp_of
+from .base import Drive, WheelOdometry
+from .camera import CameraMount, Renderer
+from .engine import mujoco
+from .episode import generate_episode
+from .scene import NOTHING, ROBOT, TIMESTEP, WALLS, build_scene
+
+PERIOD = 0.1  # s from one camera frame to the next
+SEPARATE = 0.5  # s without contact after which the next one counts as another
+FALLEN = math.cos(math.radians(25))  # least upward component of the base's axis
+SENSORS, DEPTH = 2, 3  # mixed into the seed, so that each noise is a stream of its own
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What really happened, for scoring and training targets only.
+
+    pose: (x, y, yaw) in ``odom``. contact: the base touched anything but the floor since the last step. dropped: it fell off
+    the ledge or over. contacts: separate touches since the reset.
+    """
+
+    pose: np.ndarray
+    contact: bool
+    dropped: bool
+    contacts: int
+
+
+class World:
+    """A robot in a room. All poses and points are in ``odom``, which lies at the start pose of the episode.
+
+    seed: the room (see ``room.py`` for which seeds are for training). blocked: whether the straight way to the goal is hit by
+    an obstacle or the ledge, None for either. One thread, please: the camera's OpenGL context belongs to it.
+    """
+
+    def __init__(self, seed: int, blocked: bool | None = None, image_size: int = 64) -> None:
+        if image_size < 1:
+            raise LatentworldError(f"image_size: expected at least 1 pixel, got {image_size}")
+        self.image_size = int(image_size)
+        self._renderer = Renderer()
+        self.reset(seed, blocked)
+
+    def reset(self, seed: int, blocked: bool | None = None) -> None:
+        """Another room (or the same again), the robot at its start."""
+        if seed < 0:
+            raise LatentworldError(f"seed: expected 0 or more, got {seed}")
+        self.seed = int(seed)
+        self._episode = generate_episode(self.seed, blocked)
+        self.room, self.blocked = self._episode.room, self._episode.blocked
+        start = self._episode.start
+        self._origin, self._turn = start[:2].copy(), float(start[2])
+        self._rotation = _rotation(self._turn)
+        self.start, self.goal = np.zeros(3), self.from_room(self._episode.goal)
+        self.path = self.from_room(self._episode.path)
+
+        self._scene = build_scene(self.room)
+        self._model, self._data = self._scene.model, mujoco.MjData(self._scene.model)
+        self._renderer.load(self._scene)
+        self._footprints = self.room.footprints()
+        self._rows = [(self.room.box_row(self.room.obstacles[i]), body) for i, body in self._scene.pushables]
+        self._base = self._model.body("base").id
+        self._joint = int(self._model.jnt_qposadr[self._model.body_jntadr[self._base]])
+        self._speed = int(self._model.jnt_dofadr[self._model.body_jntadr[self._base]])
+        self._wheels = [int(self._model.joint(name).qposadr[0]) for name in ("left", "right")]
+
+        rng = np.random.default_rng([self.seed, SENSORS])
+        self._mount = CameraMount(rng)
+        self._odometry = WheelOdometry(rng)
+        self._drive = Drive(TIMESTEP)
+        self._steps, self._contacts = 0, 0
+        self._touched = np.full(int(self._scene.owner.max()) + 1, -math.inf)
+        self.set_pose(0.0, 0.0, 0.0)
+
+    def close(self) -> None:
+        """Frees the camera's OpenGL context."""
+        self._renderer.close()
+
+    # -- time and motion
+
+    @property
+    def time_ns(self) -> int:
+        """Time since the reset (ns)."""
+        return stamp_of(self._steps * TIMESTEP)
+
+    def step(self, linear: float, angular: float, period: float = PERIOD) -> None:
+        """Drives for ``period`` seconds with this command (m/s, rad/s), limited to what the base can do."""
+        if not (math.isfinite(linear) and math.isfinite(angular)):
+            raise LatentworldError(f"command: expected finite velocities, got linear {linear}, angular {angular}")
+        model, data, control = self._model, self._data, self._data.ctrl
+        count = max(round(period / TIMESTEP), 1)
+        self._contact = False
+        for _ in range(count):
+            control[0], control[1] = self._drive.wheel_speeds(linear, angular)
+            mujoco.mj_step(model, data)
+            self._steps += 1
+            self._note_contacts()
+        mujoco.mj_kinematics(model, data)
+        self._odometry.update(data.qpos[self._wheels], count * TIMESTEP)
+
+    def set_pose(self, x: float, y: float, yaw: float) -> None:
+        """Puts the base here (``odom``), at rest, and restarts odometry there; nothing else in the room moves."""
+        data, j, v = self._data, self._joint, self._speed
+        px, py, heading = self.to_room(np.array([x, y, yaw]))
+        data.qpos[j : j + 7] = px, py, 0.0, math.cos(heading / 2), 0, 0, math.sin(heading / 2)
+        data.qvel[v : v + 6] = 0
+        data.qvel[[self._model.joint(name).dofadr[0] for name in ("left", "right")]] = 0
+        data.ctrl[:] = 0
+        mujoco.mj_forward(self._model, data)
+        self._drive.stop()
+        self._odometry.restart(np.array([x, y, yaw]), data.qpos[self._wheels])
+        self._contact = False
+
+    def _note_contacts(self) -> None:
+        """Touches between the robot and anything that is neither it nor the floor."""
+        data = self._data
+        if data.ncon == 0:
+            return
+        owners = self._scene.owner[data.contact.geom]
+        other = np.where(owners[:, 0] == ROBOT, owners[:, 1], np.where(owners[:, 1] == ROBOT, owners[:, 0], NOTHING))
+        for thing in set(other[other >= WALLS].tolist()):
+            self._contact = True
+            if data.time - self._touched[thing] > SEPARATE:
+                self._contacts += 1
+            self._touched[thing] = data.time
+
+    # -- sensors
+
+    def frame(self) -> Frame:
+        """What the camera sees now: rgb (S, S, 3) uint8, depth (S, S) float32 metres."""
+        rotation = self._data.xmat[self._base].reshape(3, 3)
+        return self._expose(self._data.xpos[self._base], rotation, self.time_ns)
+
+    def view(self, pose: np.ndarray) -> Frame:
+        """What the camera would see with the base at ``pose`` (x, y, yaw) in ``odom``, the robot itself being elsewhere."""
+        x, y, yaw = self.to_room(pose)
+        return self._expose(np.array([x, y, 0.0]), _rotation(yaw, 3), self.time_ns)
+
+    def goal_frame(self) -> Frame:
+        """What the camera would see from the goal pose."""
+        return self.view(self.goal)
+
+    def odometry(self) -> Odometry:
+        """Where the wheels say the base is."""
+        wheels = self._odometry
+        return Odometry(self.time_ns, wheels.pose.copy(), wheels.linear, wheels.angular)
+
+    def truth(self) -> Truth:
+        """The true state, for scoring and training targets only."""
+        position, rotation = self._data.xpos[self._base], self._data.xmat[self._base]
+        yaw = math.atan2(rotation[3], rotation[0])
+        pose = self.from_room(np.array([position[0], position[1], yaw]))
+        return Truth(pose, self._contact, bool(position[2] < -0.05 or rotation[8] < FALLEN), self._contacts)
+
+    def _expose(self, position: np.ndarray, rotation: np.ndarray, stamp: int) -> Frame:
+        rgb, depth = self._renderer.draw(self._data, self.image_size, *self._mount.pose(position, rotation))
+        rng = np.random.default_rng([self.seed, DEPTH, self._steps])
+        depth = depth * (1 + self._mount.depth_noise * rng.standard_normal(depth.shape, dtype=np.float32))
+        return Frame(stamp, rgb, np.minimum(depth, np.float32(6.0)))
+
+    # -- geometry
+
+    def clearance(self, points: np.ndarray) -> np.ndarray:
+        """(N, 2) -> (N,) metres from each point to the nearest obstacle or wall as they stand now, negative inside."""
+        for row, body in self._rows:
+            x, y, _ = self._data.xpos[body]
+            rotation = self._data.xmat[body]
+            self._footprints.move_box(row, x, y, rotation[0], rotation[3])
+        return self._footprints.distance(self.to_room(points))
+
+    def drop_distance(self, points: np.ndarray) -> np.ndarray:
+        """(N, 2) -> (N,) metres from each point to the ledge, negative over it, inf where the room has none."""
+        return self.room.drop_distance(self.to_room(points))
+
+    def to_room(self, points: np.ndarray) -> np.ndarray:
+        """Points (..., 2) or poses (..., 3) from ``odom`` to the frame of the room's centre."""
+        points = np.asarray(points, dtype=float)
+        moved = points[..., :2] @ self._rotation.T + self._origin
+        return moved if points.shape[-1] == 2 else np.concatenate([moved, _wrap(points[..., 2:] + self._turn)], -1)
+
+    def from_room(self, points: np.ndarray) -> np.ndarray:
+        """Points (..., 2) or poses (..., 3) from the frame of the room's centre to ``odom``."""
+        points = np.asarray(points, dtype=float)
+        moved = (points[..., :2] - self._origin) @ self._rotation
+        return moved if points.shape[-1] == 2 else np.concatenate([moved, _wrap(points[..., 2:] - self._turn)], -1)
+
+    # -- for people
+
+    def top_view(self, size: int = 512) -> np.ndarray:
+        """The room from above, (size, size, 3) uint8, without its ceiling."""
+        return self._renderer.draw_from_above(self._data, size, self._extent)
+
+    def top_view_pixels(self, points: np.ndarray, size: int = 512) -> np.ndarray:
+        """Points (..., 2) in ``odom`` -> (..., 2) column and row in ``top_view(size)``, not rounded."""
+        return size * (0.5 + self.to_room(np.asarray(points)[..., :2]) * (1, -1) / self._extent)
+
+    @property
+    def _extent(self) -> float:
+        return max(self.room.size) + 0.3
+
+
+def _rotation(angle: float, size: int = 2) -> np.ndarray:
+    matrix = np.eye(size)
+    c, s = math.cos(angle), math.sin(angle)
+    matrix[:2, :2] = (c, -s), (s, c)
+    return matrix
+
+
+def _wrap(angle: np.ndarray) -> np.ndarray:
+    return (angle + np.pi) % (2 * np.pi) - np.pi
