@@ -1,0 +1,59 @@
+"""The faculties wired into one loop, without ROS: frames in, plans out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from latentworld.consequence.simulator import ConsequenceSimulator
+from latentworld.model import checkpoint
+from latentworld.model.world_model import WorldModel
+from latentworld.perception.encoder import PerceptionEncoder
+from latentworld.selection.locator import GoalLocator
+from latentworld.selection.parameters import SelectionParameters
+from latentworld.selection.selector import ActionSelector
+from latentworld.tracking.tracker import WorldStateTracker
+from latentworld.types import Action, Frame, Goal, GoalKind, Odometry, Plan, WorldState
+
+
+class Agent:
+    """One robot's mind. Parts: encoder, tracker, simulator, selector.
+
+    >>> agent = Agent.load()
+    >>> state = agent.observe(frame, odometry, action)
+    >>> plan = agent.plan(Goal(GoalKind.POSE, pose), deadline=0.05)
+    """
+
+    def __init__(self, model: WorldModel, parameters: SelectionParameters | None = None):
+        self.model = model
+        self.encoder = PerceptionEncoder(model)
+        self.tracker = WorldStateTracker(model)
+        self.simulator = ConsequenceSimulator(model)
+        self.selector = ActionSelector(self.simulator, parameters, GoalLocator(model))
+        self.state: WorldState | None = None
+
+    @classmethod
+    def load(cls, path: str | Path | None = None, parameters: SelectionParameters | None = None) -> Agent:
+        """From a checkpoint; ``None``: the one that ships."""
+        return cls(checkpoint.load(path), parameters)
+
+    def reset(self) -> None:
+        """The robot was carried elsewhere: know nothing."""
+        self.tracker.reset()
+        self.selector.reset()
+        self.state = None
+
+    def observe(self, frame: Frame, odometry: Odometry, action: Action | None = None) -> WorldState:
+        """Take in a frame, the odometry of about its time, and the last command sent before it."""
+        self.tracker.odometry(odometry)
+        if action is not None:
+            self.tracker.command(action)
+        self.state, _ = self.tracker.observe(self.encoder.encode(frame))
+        return self.state
+
+    def image_goal(self, frame: Frame, tolerance: float = 0.3) -> Goal:
+        """The goal of seeing what ``frame`` shows."""
+        return Goal(GoalKind.IMAGE, latent=self.encoder.encode(frame), tolerance=tolerance)
+
+    def plan(self, goal: Goal | None, deadline: float) -> Plan:
+        """What to do next, within ``deadline`` seconds of wall time."""
+        return self.selector.select(self.state, goal, deadline)

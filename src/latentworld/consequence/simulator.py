@@ -1,0 +1,62 @@
+"""Belief + candidate actions -> what would happen."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from latentworld.model.latent_map import compose
+from latentworld.model.world_model import Belief, WorldModel
+from latentworld.types import Consequences, LatentworldError, WorldState
+
+
+class ConsequenceSimulator:
+    """Imagines K candidates of H steps from one belief, all at once."""
+
+    def __init__(self, model: WorldModel):
+        self.model = model
+
+    def simulate(self, state: WorldState, candidates: np.ndarray, dt: float, latents: bool = False) -> Consequences:
+        """candidates: (K, H, 2) of linear m/s, angular rad/s, each held for ``dt`` seconds.
+
+        Raises LatentworldError for a state of another model, or candidates that are not finite or not (K, H, 2).
+        """
+        self._check(state, candidates, dt)
+        config = self.model.config
+        with torch.inference_mode():
+            belief = self.model.unflatten(torch.from_numpy(state.belief).unsqueeze(0))
+            velocity = torch.from_numpy(np.concatenate([state.velocity, state.command])).float().unsqueeze(0)
+            actions = torch.from_numpy(np.ascontiguousarray(candidates, np.float32)).unsqueeze(0)
+            imagined = self.model.imagine(belief, velocity, actions, dt)
+            start = torch.from_numpy(np.asarray(state.pose, np.float32)).expand_as(imagined.poses)
+            # The nearest thing to keep clear of is an obstacle or a ledge; doubt about either shrinks the room there is.
+            clearance = torch.minimum(imagined.clearance, imagined.ledge) - config.base_radius
+            return Consequences(
+                dt,
+                compose(start, imagined.poses)[0].numpy(),
+                imagined.contact[0].sigmoid().numpy(),
+                imagined.drop[0].sigmoid().numpy(),
+                clearance[0].numpy(),
+                imagined.spread[0].numpy(),
+                self._latents(belief, imagined.poses, dt) if latents else None,
+            )
+
+    def _latents(self, belief: Belief, poses: torch.Tensor, dt: float) -> np.ndarray:
+        k, horizon = poses.shape[1:3]
+        ahead = (torch.arange(1, horizon + 1) * dt).repeat(k).reshape(1, -1, 1)
+        predicted, _ = self.model.foresee(belief, poses.flatten(1, 2), ahead)
+        return predicted.reshape(k, horizon, -1).numpy()
+
+    def _check(self, state: WorldState, candidates: np.ndarray, dt: float) -> None:
+        if state.model_id != self.model.model_id:
+            raise LatentworldError(f"world state: expected model {self.model.model_id}, got {state.model_id}")
+        if state.belief.shape != (self.model.config.belief_dim,):
+            raise LatentworldError(
+                f"world state: expected a belief of ({self.model.config.belief_dim},), got {state.belief.shape}"
+            )
+        if candidates.ndim != 3 or candidates.shape[2] != 2 or 0 in candidates.shape:
+            raise LatentworldError(f"candidates: expected (K, H, 2) of linear.x, angular.z, got {candidates.shape}")
+        if not np.isfinite(candidates).all():
+            raise LatentworldError("candidates: expected finite speeds, got NaN or infinity")
+        if not 0.05 <= dt <= 0.5:
+            raise LatentworldError(f"candidates: expected dt within 0.05 and 0.5 s, got {dt}")

@@ -1,0 +1,96 @@
+"""Weights on disk: safetensors with the configuration and a card inside. Nothing is ever unpickled."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from importlib import resources
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from latentworld.model.config import ModelConfig
+from latentworld.model.world_model import WorldModel
+from latentworld.types import LatentworldError
+
+SHIPPED = "nav-small"
+
+
+def shipped(name: str = SHIPPED) -> Path:
+    """Where a checkpoint that comes with the package lies."""
+    return Path(str(resources.files("latentworld"))) / "checkpoints" / f"{name}.safetensors"
+
+
+def model_id(model: WorldModel) -> str:
+    """Twelve hex digits that name the weights: latents of models with other digits must not be mixed."""
+    digest = hashlib.sha256(model.config.to_json().encode())
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:12]
+
+
+def save(model: WorldModel, path: str | Path, card: dict | None = None) -> str:
+    """Write the checkpoint, whole or not at all. card: data, seed, steps, time, scores, command. Returns the model_id."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    identity = model_id(model)
+    metadata = {
+        "format": "latentworld-1",
+        "config": model.config.to_json(),
+        "card": json.dumps(card or {}),
+        "model_id": identity,
+    }
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    partial = path.with_suffix(".partial")
+    save_file(tensors, partial, metadata)
+    partial.replace(path)
+    model.model_id = identity
+    return identity
+
+
+def card(path: str | Path | None = None) -> dict:
+    """The card inside a checkpoint; ``None``: the shipped one."""
+    return json.loads(_metadata(Path(path) if path else shipped()).get("card", "{}"))
+
+
+def load(path: str | Path | None = None) -> WorldModel:
+    """A model ready to infer: eval mode, no gradients. ``None``: the shipped one.
+
+    Raises LatentworldError when the file is missing, cut short, no checkpoint of ours, or damaged.
+    """
+    path = Path(path) if path else shipped()
+    metadata = _metadata(path)
+    if metadata.get("format") != "latentworld-1":
+        raise LatentworldError(
+            f"checkpoint {path}: expected format latentworld-1, got {metadata.get('format', 'none')}"
+        )
+    model = WorldModel(ModelConfig.from_json(metadata["config"]))
+    with safe_open(path, "pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}
+    wanted = {name: tuple(t.shape) for name, t in model.state_dict().items()}
+    for name in sorted(wanted.keys() | tensors.keys()):
+        came = tuple(tensors[name].shape) if name in tensors else "nothing"
+        if wanted.get(name, "nothing") != came:
+            raise LatentworldError(f"checkpoint {path}: {name}: expected {wanted.get(name, 'nothing')}, got {came}")
+    model.load_state_dict(tensors)
+    model.eval().requires_grad_(False)
+    model.model_id = model_id(model)
+    if model.model_id != metadata.get("model_id"):
+        raise LatentworldError(
+            f"checkpoint {path}: weights hash to {model.model_id}, the file says {metadata.get('model_id')}; it is damaged"
+        )
+    return model
+
+
+def _metadata(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        raise LatentworldError(f"checkpoint {path}: no such file; `latentworld train` makes one")
+    try:
+        with safe_open(path, "pt") as file:
+            return file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise LatentworldError(
+            f"checkpoint {path}: expected a whole safetensors file, got {path.stat().st_size} bytes: {error}"
+        ) from None

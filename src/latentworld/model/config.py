@@ -1,0 +1,49 @@
+"""Every number that shapes the network; it travels inside the checkpoint."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+
+from latentworld.types import LatentworldError
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """Sizes are dimensionless unless a unit is named."""
+
+    image_size: int = 64  # pixels, square
+    uses_depth: bool = True  # a fourth input channel; zeros where the camera has none
+    channels: tuple[int, ...] = (32, 64, 128)
+    latent_dim: int = 256
+    hidden_dim: int = 256  # recurrent half of the belief
+    map_channels: int = 16  # spatial half of the belief
+    map_cells: int = 24  # cells a side
+    cell: float = 0.2  # metres a cell
+    view_cells: tuple[int, int] = (16, 24)  # what one latent speaks about: cells ahead, cells across
+    motor_dim: int = 64  # state of the imagined drive train
+    imagination_dt: float = 0.2  # seconds a step
+    camera_period: float = 0.1  # seconds
+    base_radius: float = 0.2  # metres
+    max_linear: float = 0.5  # m/s
+    max_angular: float = 1.5  # rad/s
+
+    @property
+    def input_channels(self) -> int:
+        return 4 if self.uses_depth else 3
+
+    @property
+    def belief_dim(self) -> int:
+        """Length of a flattened belief: recurrent state, last latent, place in the map, map."""
+        return self.hidden_dim + self.latent_dim + 3 + self.map_channels * self.map_cells**2
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> ModelConfig:
+        values = json.loads(text)
+        unknown = set(values) - {f.name for f in fields(cls)}
+        if unknown:
+            raise LatentworldError(f"model config: unknown fields {sorted(unknown)}; made by a newer latentworld?")
+        return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})

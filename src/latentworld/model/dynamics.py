@@ -1,0 +1,89 @@
+"""How the belief moves: what is remembered from frame to frame, and what is imagined from action to action."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from latentworld.model.config import ModelConfig
+from latentworld.model.heads import perceptron
+
+MOTION = 8  # dx, dy, dyaw since the last update, dt, measured v, w, commanded v, w
+
+
+class Recurrence(nn.Module):
+    """The recurrent half of the belief: latent and measured motion in, hidden state out."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.cell = nn.GRUCell(config.latent_dim + MOTION, config.hidden_dim)
+
+    def forward(self, hidden: Tensor, latent: Tensor, motion: Tensor) -> Tensor:
+        return self.cell(torch.cat([latent, motion], -1), hidden)
+
+
+class DriveTrain(nn.Module):
+    """Imagined motion: a recurrence driven by actions alone -> mean velocity of each step -> poses.
+
+    Knows lag, latency and slip because it starts from measured and commanded velocity and is trained on what came.
+    """
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.start = nn.Linear(config.hidden_dim + 4, config.motor_dim)
+        self.cell = nn.GRUCell(3, config.motor_dim)
+        self.velocity = nn.Linear(config.motor_dim, 2)
+
+    def forward(self, hidden: Tensor, velocity: Tensor, actions: Tensor, dt: float) -> tuple[Tensor, Tensor]:
+        """hidden: (N, hidden). velocity: (N, 4) measured v, w, commanded v, w. actions: (N, K, H, 2).
+
+        Returns motor states (N, K, H, M) and poses (N, K, H, 3) in the robot's frame at the start.
+        """
+        n, k, horizon, _ = actions.shape
+        state = torch.tanh(self.start(torch.cat([hidden, velocity], -1)))
+        state = state.unsqueeze(1).expand(n, k, -1).reshape(n * k, -1)
+        steps = torch.cat([actions, actions.new_full((n, k, horizon, 1), dt)], -1).reshape(n * k, horizon, 3)
+        states = []
+        for step in steps.unbind(1):
+            state = self.cell(step, state)
+            states.append(state)
+        motor = torch.stack(states, 1).unflatten(0, (n, k))
+        return motor, integrate(self.velocity(motor) + actions, dt)
+
+
+def integrate(velocity: Tensor, dt: float) -> Tensor:
+    """Mean forward and turning speeds (..., H, 2) held for dt -> poses (..., H, 3) from the origin, midpoint rule."""
+    turn = velocity[..., 1] * dt
+    yaw = turn.cumsum(-1)
+    heading = yaw - turn / 2
+    step = velocity[..., 0] * dt
+    return torch.stack([(step * heading.cos()).cumsum(-1), (step * heading.sin()).cumsum(-1), yaw], -1)
+
+
+class LatentPredictor(nn.Module):
+    """What would be seen from a pose: belief, map features fanned out in view of it, time ahead -> latent.
+
+    Also says how wrong it expects to be (log of the mean squared error), which is what makes surprise comparable.
+    """
+
+    RANGES = (0.3, 0.7, 1.2, 1.8)  # metres
+    BEARINGS = (-0.7, -0.35, 0.0, 0.35, 0.7)  # radians
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        fan = [(r * torch.tensor(b).cos(), r * torch.tensor(b).sin()) for r in self.RANGES for b in self.BEARINGS]
+        self.register_buffer("fan", torch.tensor(fan), persistent=False)
+        features = len(fan) * config.map_channels
+        self.net = perceptron(config.hidden_dim + config.latent_dim + features + 5, 384, 384, config.latent_dim)
+        self.doubt = perceptron(config.hidden_dim + 5, 64, 1)
+
+    def forward(
+        self, hidden: Tensor, latent: Tensor, features: Tensor, pose: Tensor, ahead: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """hidden: (..., hidden). latent: (..., D) the last seen. features: (..., F). pose: (..., 3). ahead: (..., 1) s.
+
+        Returns latents (..., D) and log expected squared error (...,).
+        """
+        where = torch.cat([pose[..., :2], pose[..., 2:].sin(), pose[..., 2:].cos(), ahead], -1)
+        predicted = self.net(torch.cat([hidden, latent, features, where], -1))
+        return predicted, self.doubt(torch.cat([hidden, where], -1).detach()).squeeze(-1)

@@ -1,0 +1,81 @@
+"""What is read off a belief or an imagined future. Each head is a small perceptron."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from latentworld.model.config import ModelConfig
+
+
+def perceptron(*sizes: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for before, after in zip(sizes[:-1], sizes[1:], strict=True):
+        layers += [nn.Linear(before, after), nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
+
+
+class Field(NamedTuple):
+    """Free space at points (...): all (...,).
+
+    clearance, ledge: metres to the nearest obstacle surface and to the nearest drop, negative inside.
+    spread, ledge_spread: scale (metres) of a Laplace distribution around them.
+    contact, drop: logits that a base centred there touches something, has fallen.
+    """
+
+    clearance: Tensor
+    spread: Tensor
+    ledge: Tensor
+    ledge_spread: Tensor
+    contact: Tensor
+    drop: Tensor
+
+
+class FreeSpaceHead(nn.Module):
+    """Map features at a point (..., C) -> Field. Asked of any point, so one frame teaches as much as a whole drive."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.net = perceptron(config.map_channels, 64, 64, 6)
+
+    def forward(self, features: Tensor) -> Field:
+        clearance, spread, ledge, ledge_spread, contact, drop = self.net(features).unbind(-1)
+        return Field(
+            clearance, 0.01 + F.softplus(spread - 1), ledge, 0.01 + F.softplus(ledge_spread - 1), contact, drop
+        )
+
+
+class RiskHead(nn.Module):
+    """Imagined drive-train state and the field around the imagined pose -> corrections to contact and drop logits.
+
+    The field says what is there; how the base gets there (speed, direction, what it pushes) is learned here.
+    """
+
+    def __init__(self, config: ModelConfig, points: int):
+        super().__init__()
+        self.net = perceptron(config.motor_dim + 6 * points, 64, 2)
+        nn.init.zeros_(self.net[-1].weight)
+        nn.init.zeros_(self.net[-1].bias)
+
+    def forward(self, motor: Tensor, field: Tensor) -> tuple[Tensor, Tensor]:
+        """motor: (..., M). field: (..., points * 6). Returns logits (...,), (...,)."""
+        return self.net(torch.cat([motor, field], -1)).unbind(-1)
+
+
+class RelativePoseHead(nn.Module):
+    """Belief (N, B) and the latent of a goal image (N, D) -> where that image was taken, seen from the robot.
+
+    Returns (N, 3) x, y (m), yaw (rad), and (N,) the expected error of x, y (m, Laplace scale).
+    """
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.net = perceptron(config.hidden_dim + 2 * config.latent_dim, 256, 256, 5)
+
+    def forward(self, hidden: Tensor, latent: Tensor, goal: Tensor) -> tuple[Tensor, Tensor]:
+        out = self.net(torch.cat([hidden, latent, goal], -1))
+        yaw = torch.atan2(out[..., 2], out[..., 3] + 1)
+        return torch.cat([out[..., :2], yaw.unsqueeze(-1)], -1), 0.02 + F.softplus(out[..., 4])

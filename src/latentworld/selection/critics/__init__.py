@@ -1,0 +1,46 @@
+"""Critics: each says what is bad about K imagined futures, in its own file, behind one protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from latentworld.selection.parameters import SelectionParameters
+from latentworld.types import Consequences, WorldState
+
+
+class Scene(NamedTuple):
+    """All that a critic may look at. candidates: (K, H, 2). goal: (3,) x, y, yaw in odom, yaw NaN where any will do."""
+
+    state: WorldState
+    candidates: np.ndarray
+    consequences: Consequences
+    goal: np.ndarray
+    parameters: SelectionParameters
+
+
+Critic = Callable[[Scene], np.ndarray]
+"""(Scene) -> raw cost (K,), ≥ 0. Weight and power are applied by the sum."""
+
+
+def critics() -> dict[str, Critic]:
+    from latentworld.selection.critics.clearance import clearance
+    from latentworld.selection.critics.contact import contact
+    from latentworld.selection.critics.drop import drop
+    from latentworld.selection.critics.goal import goal
+    from latentworld.selection.critics.heading import heading
+    from latentworld.selection.critics.smoothness import smoothness
+
+    return {f.__name__: f for f in (goal, heading, contact, drop, clearance, smoothness)}
+
+
+def weigh(scene: Scene, judges: dict[str, Critic]) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Each critic's weight * raw ** power (K,), and their sum."""
+    costs = {}
+    for name, critic in judges.items():
+        weight = getattr(scene.parameters, f"{name}_weight")
+        if weight > 0:
+            costs[name] = weight * critic(scene) ** getattr(scene.parameters, f"{name}_power")
+    return costs, np.sum(list(costs.values()), axis=0)

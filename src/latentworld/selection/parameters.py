@@ -1,0 +1,42 @@
+"""What can be tuned about choosing actions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from latentworld.parameters import check, parameter
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionParameters:
+    samples: int = parameter(192, "sequences imagined an iteration", 8, 100_000)
+    iterations: int = parameter(3, "refinements, as long as the deadline allows", 1, 100)
+    elite_fraction: float = parameter(0.1, "share of the samples that shape the next iteration", 0.01, 0.5)
+    horizon: int = parameter(15, "steps looked ahead", 2, 100)
+    dt: float = parameter(0.2, "seconds a step", 0.05, 0.5)
+    hold: int = parameter(3, "steps for which sampled noise is held", 1, 20)
+    seed: int = parameter(0, "of the sampling")
+    max_linear: float = parameter(0.5, "m/s forward", 0.0, 5.0)
+    max_reverse: float = parameter(0.15, "m/s backward", 0.0, 5.0)
+    max_angular: float = parameter(1.5, "rad/s", 0.0, 10.0)
+    max_observation_age: float = parameter(0.5, "seconds; an older belief is not planned from", 0.05, 10.0)
+    contact_limit: float = parameter(0.6, "probability of contact within reaction_time at which a plan is refused", 0.0, 1.0)
+    drop_limit: float = parameter(0.3, "probability of a drop within reaction_time at which a plan is refused", 0.0, 1.0)
+    reaction_time: float = parameter(0.8, "seconds of a plan that must be safe, or the robot stands", 0.0, 10.0)
+    goal_weight: float = parameter(1.0, "cost of a metre of distance to the goal", 0.0, 1e6)
+    goal_power: int = parameter(1, "exponent of that cost", 1, 4)
+    heading_weight: float = parameter(0.15, "cost of a radian off the goal's heading, near the goal", 0.0, 1e6)
+    heading_power: int = parameter(1, "exponent of that cost", 1, 4)
+    contact_weight: float = parameter(4.0, "cost of a certain contact", 0.0, 1e6)
+    contact_power: int = parameter(1, "exponent of that cost", 1, 4)
+    drop_weight: float = parameter(12.0, "cost of a certain drop", 0.0, 1e6)
+    drop_power: int = parameter(1, "exponent of that cost", 1, 4)
+    clearance_weight: float = parameter(1.5, "cost of a metre short of clearance_wanted, mean over the horizon", 0.0, 1e6)
+    clearance_power: int = parameter(1, "exponent of that cost", 1, 4)
+    clearance_wanted: float = parameter(0.15, "metres between the rim of the base and anything", 0.0, 5.0)
+    caution: float = parameter(0.5, "spreads of doubt by which clearance is read as smaller", 0.0, 10.0)
+    smoothness_weight: float = parameter(0.02, "cost of changing speed, mean over the horizon", 0.0, 1e6)
+    smoothness_power: int = parameter(1, "exponent of that cost", 1, 4)
+
+    def __post_init__(self) -> None:
+        check(self)

@@ -1,0 +1,121 @@
+"""Goal + imagined futures -> a plan, by a deadline, safe when there is none."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+import numpy as np
+
+from latentworld.selection.cem import Cem
+from latentworld.selection.critics import Scene, critics, weigh
+from latentworld.selection.locator import GoalLocator
+from latentworld.selection.parameters import SelectionParameters
+from latentworld.selection.seeds import seed_plans, shifted
+from latentworld.types import (
+    ActionSequence, Consequences, Goal, GoalKind, LatentworldError, Plan, PlanStatus, WorldState, seconds,
+)  # fmt: skip
+
+SHOWN = 12  # candidates kept in a plan for people to look at
+
+
+class Simulator(Protocol):
+    def simulate(self, state: WorldState, candidates: np.ndarray, dt: float, latents: bool = False) -> Consequences: ...
+
+
+class ActionSelector:
+    """Model-predictive control by sampling: imagine, choose, send the start of the best, and choose again."""
+
+    def __init__(
+        self, simulator: Simulator, parameters: SelectionParameters | None = None, locator: GoalLocator | None = None
+    ):
+        self.simulator, self.locator = simulator, locator
+        self.parameters = parameters or SelectionParameters()
+        self.critics = critics()
+        self.seeds = seed_plans(self.parameters)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the last plan: a new goal."""
+        self.solver = Cem(self.parameters)
+        self.last: ActionSequence | None = None
+        self.last_stamp = 0
+        if self.locator:
+            self.locator.reset()
+
+    def select(self, state: WorldState, goal: Goal | None, deadline: float) -> Plan:
+        """The plan from ``state`` on, within ``deadline`` seconds of wall time. Never raises for what a robot may meet."""
+        began = time.perf_counter()
+        age = seconds(state.stamp - state.observation_stamp)
+        if goal is None:
+            return self._stand(state, PlanStatus.NO_GOAL, "no goal", deadline, began)
+        if age > self.parameters.max_observation_age:
+            message = f"newest frame is {age:.2f} s old, allowed {self.parameters.max_observation_age} s"
+            return self._stand(state, PlanStatus.STALE, message, deadline, began)
+        try:
+            target, error = self._target(state, goal)
+            if np.hypot(*(target[:2] - state.pose[:2])) <= goal.tolerance and error <= goal.tolerance:
+                return self._stand(state, PlanStatus.GOAL_REACHED, "", deadline, began)
+            return self._search(state, target, deadline, began)
+        except LatentworldError as failure:
+            return self._stand(state, PlanStatus.FAILED, str(failure), deadline, began)
+
+    def _target(self, state: WorldState, goal: Goal) -> tuple[np.ndarray, float]:
+        """Pose (3,) in odom to make for, and the metres by which it may be wrong."""
+        if goal.kind == GoalKind.IMAGE:
+            if self.locator is None:
+                raise LatentworldError("goal: an image goal needs a locator; this selector has none")
+            return self.locator.locate(state, goal.latent)
+        return np.asarray(goal.pose, np.float32), 0.0
+
+    def _search(self, state: WorldState, target: np.ndarray, deadline: float, began: float) -> Plan:
+        p = self.parameters
+
+        def evaluate(batch: np.ndarray) -> tuple[np.ndarray, Consequences]:
+            imagined = self.simulator.simulate(state, batch, p.dt)
+            costs, total = weigh(Scene(state, batch, imagined, target, p), self.critics)
+            return total, _judged(imagined, costs, total)
+
+        seeds, mean = self.seeds, np.zeros((p.horizon, 2), np.float32)
+        if self.last is not None:
+            mean = shifted(self.last.values, p.dt, seconds(state.stamp - self.last_stamp))
+            seeds = np.concatenate([mean[None], seeds])
+        found = self.solver.optimise(evaluate, mean, seeds, began + 0.9 * deadline)
+        if not np.isfinite(found.cost):
+            return self._stand(state, PlanStatus.FAILED, "no candidate has a finite cost", deadline, began)
+        sequence = ActionSequence(p.dt, found.best)
+        self.last, self.last_stamp = sequence, state.stamp
+        consequence = found.extra.only(found.index)
+        status, message = self._validate(consequence)
+        used = time.perf_counter() - began
+        shown = found.extra.first(SHOWN)
+        return Plan(
+            state.stamp, state.observation_stamp, state.model_id, status, sequence, consequence,
+            found.samples, found.iterations, deadline, used, found.spread, shown, message,
+        )  # fmt: skip
+
+    def _validate(self, consequence: Consequences) -> tuple[PlanStatus, str]:
+        """The last look before anything moves: what is about to happen must be safe whatever it would be worth."""
+        p = self.parameters
+        soon = max(1, round(p.reaction_time / p.dt))
+        for name, limit in (("drop", p.drop_limit), ("contact", p.contact_limit)):
+            risk = float(getattr(consequence, name)[0, :soon].max())
+            if risk > limit:
+                return PlanStatus.UNSAFE, f"{name} within {p.reaction_time} s has probability {risk:.2f}, allowed {limit}"
+        return PlanStatus.OK, ""
+
+    def _stand(self, state: WorldState, status: PlanStatus, message: str, deadline: float, began: float) -> Plan:
+        p = self.parameters
+        still = ActionSequence(p.dt, np.zeros((p.horizon, 2), np.float32))
+        used = time.perf_counter() - began
+        return Plan(
+            state.stamp, state.observation_stamp, state.model_id, status, still, None,
+            deadline=deadline, used=used, message=message,
+        )  # fmt: skip
+
+
+def _judged(imagined: Consequences, costs: dict[str, np.ndarray], total: np.ndarray) -> Consequences:
+    return Consequences(
+        imagined.dt, imagined.poses, imagined.contact, imagined.drop, imagined.clearance, imagined.uncertainty,
+        imagined.latents, costs, total,
+    )  # fmt: skip

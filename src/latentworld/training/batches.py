@@ -1,0 +1,119 @@
+"""Clips as tensors: what one step of training sees."""
+
+from __future__ import annotations
+
+from queue import Queue
+from threading import Thread
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from latentworld.training.dataset import Drives
+
+RATE = 2  # dataset rows to one imagined step (0.1 s and 0.2 s)
+
+
+class Batch(NamedTuple):
+    """n clips of T rows seen every ``stride`` rows, and what came after each row for H imagined steps.
+
+    images: rgb (n, T, ...) and depth, or None when latents are at hand. rows: (n, T) row numbers in the dataset.
+    goal_rows: (n,) another row of the same episode. motion: (n, T, 8). velocity: (n, T, 4). odometry: (n, T, 3) poses.
+    goal_pose: (n, 3). actions: (n, T, H, 2). future: (n, T, H, 3) poses. contact, drop: (n, T, H). valid: (n, T, H).
+    query: (n, T, M, 4).
+    """
+
+    stride: int
+    rgb: Tensor | None
+    depth: Tensor | None
+    rows: Tensor
+    goal_rows: Tensor
+    goal_rgb: Tensor | None
+    goal_depth: Tensor | None
+    motion: Tensor
+    velocity: Tensor
+    odometry: Tensor
+    goal_pose: Tensor
+    actions: Tensor
+    future: Tensor
+    contact: Tensor
+    drop: Tensor
+    valid: Tensor
+    query: Tensor
+
+
+def sample(
+    drives: Drives, rng: np.random.Generator, n: int, length: int, stride: int, horizon: int, images: bool = True
+) -> Batch:
+    """Draw a batch; the same rng state draws the same batch."""
+    starts, episodes = drives.starts(rng, n, length * stride)
+    first, last = drives.offsets[episodes], drives.offsets[episodes] + drives.lengths[episodes] - 1
+    rows = starts[:, None] + np.arange(length) * stride
+    goal_rows = np.clip(starts + rng.integers(-30, length * stride + 30, n), first, last)
+
+    small = drives.small
+    odometry = small["odometry"][rows]
+    # The command in force when a row was seen is the one given at the row before.
+    commanded = small["action"][np.maximum(rows - 1, first[:, None])]
+    before = np.concatenate([odometry[:, :1, :3], odometry[:, :-1, :3]], 1)
+    elapsed = np.full((n, length, 1), 0.1 * stride, np.float32)
+    elapsed[:, 0] = 0
+    velocity = np.concatenate([odometry[..., 3:], commanded], -1)
+    motion = np.concatenate([_relative(before, odometry[..., :3]), elapsed, velocity], -1)
+
+    # (n, T, H * RATE) rows of the future, repeated at the end of the episode and masked there.
+    ahead = rows[..., None] + np.arange(horizon * RATE)
+    valid = (ahead + 1 <= last[:, None, None]).reshape(n, length, horizon, RATE).all(-1)
+    now = np.minimum(ahead, last[:, None, None])
+    then = np.minimum(ahead + 1, last[:, None, None])
+    actions = small["action"][now].reshape(n, length, horizon, RATE, 2).mean(3)
+    reached = small["odometry"][then[..., RATE - 1 :: RATE]][..., :3]
+    future = _relative(odometry[:, :, None, :3], reached)
+    contact = small["contact"][then].reshape(n, length, horizon, RATE).any(-1)
+    drop = small["drop"][then].reshape(n, length, horizon, RATE).any(-1)
+
+    rgb = depth = goal_rgb = goal_depth = None
+    if images:
+        clips = [drives.images(start, start + length * stride, stride) for start in starts]
+        goals = [drives.images(row, row + 1) for row in goal_rows]
+        rgb, goal_rgb = np.stack([c[0] for c in clips]), np.concatenate([g[0] for g in goals])
+        if drives.depth is not None:
+            depth, goal_depth = np.stack([c[1] for c in clips]), np.concatenate([g[1] for g in goals])
+    query = np.stack([drives.query[s : s + length * stride][::stride] for s in starts]).astype(np.float32)
+    arrays = (
+        rgb, depth, rows, goal_rows, goal_rgb, goal_depth, motion, velocity, odometry[..., :3],
+        small["odometry"][goal_rows][:, :3], actions, future, contact, drop, valid, query,
+    )  # fmt: skip
+    return Batch(stride, *(None if a is None else torch.from_numpy(np.ascontiguousarray(a)) for a in arrays))
+
+
+def _relative(pose: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """``other`` (..., 3) seen from ``pose`` (..., 3)."""
+    d = other - pose
+    c, s = np.cos(pose[..., 2]), np.sin(pose[..., 2])
+    yaw = (d[..., 2] + np.pi) % (2 * np.pi) - np.pi
+    return np.stack([c * d[..., 0] + s * d[..., 1], c * d[..., 1] - s * d[..., 0], yaw], -1).astype(np.float32)
+
+
+def stream(drives: Drives, seed: int, steps: range, plan, ready: int = 2):
+    """Batches for ``steps``, each drawn from its own seed, so that a resumed run sees what the first would have.
+
+    plan: (rng) -> keyword arguments of sample. The next ones are read while one is used.
+    """
+    queue: Queue = Queue(ready)
+
+    def read() -> None:
+        try:
+            for step in steps:
+                rng = np.random.default_rng([seed, step])
+                queue.put(sample(drives, rng, **plan(rng)))
+        except BaseException as error:  # handed to the reader, who raises it
+            queue.put(error)
+
+    Thread(target=read, daemon=True).start()
+    for _ in steps:
+        batch = queue.get()
+        if isinstance(batch, BaseException):
+            raise batch
+        yield batch

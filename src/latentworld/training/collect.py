@@ -1,0 +1,109 @@
+"""Rooms driven through by scripted drivers -> a dataset."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from latentworld.sim.world import World
+from latentworld.training.dataset import EpisodeWriter
+from latentworld.training.driving import DRIVERS, free_distance, random_point
+from latentworld.types import LatentworldError
+
+
+@dataclass(frozen=True, slots=True)
+class CollectSettings:
+    rooms: int = 2000
+    first_seed: int = 0
+    rows: int = 160  # a room, at the camera's period of 0.1 s
+    queries: int = 48  # free-space labels a row
+    image_size: int = 64
+
+
+def label_points(rng: np.random.Generator, n: int) -> np.ndarray:
+    """Points (n, 2) in the robot's frame at which free space is labelled: half of them near, most of them ahead."""
+    reach = np.where(rng.random(n) < 0.5, 1.0, 2.4) * np.sqrt(rng.random(n))
+    bearing = np.where(rng.random(n) < 0.7, rng.uniform(-1.0, 1.0, n), rng.uniform(-np.pi, np.pi, n))
+    return np.stack([reach * np.cos(bearing), reach * np.sin(bearing)], -1)
+
+
+def labels(world: World, rng: np.random.Generator, n: int) -> np.ndarray:
+    """(n, 4) float16: x, y in the robot's frame, clearance, distance to a ledge (m), both cut off at 2 m."""
+    points = label_points(rng, n)
+    x, y, yaw = world.truth().pose
+    c, s = np.cos(yaw), np.sin(yaw)
+    there = points @ np.array([[c, s], [-s, c]]) + [x, y]
+    far = [np.clip(distance(there), -1, 2) for distance in (world.clearance, world.drop_distance)]
+    return np.column_stack([points, *far]).astype(np.float16)
+
+
+_world: World | None = None
+
+
+def drive(settings: CollectSettings, seed: int) -> dict[str, np.ndarray]:
+    """One episode in room ``seed``: the columns of training.dataset."""
+    global _world
+    rng = np.random.default_rng([seed, 7])
+    if _world is None:
+        _world = World(seed, image_size=settings.image_size)
+    world = _world
+    world.reset(seed)
+    for _ in range(20):  # anywhere in the room, not only where tasks start
+        point = random_point(world, rng)
+        if free_distance(world, point[None])[0] > 0.3:
+            world.set_pose(*point, rng.uniform(-np.pi, np.pi))
+            break
+    kinds = list(DRIVERS.values())
+    driver = kinds[rng.choice(len(kinds), p=[share for _, share in kinds])][0](world, rng)
+    rows: dict[str, list] = {
+        name: [] for name in ("pixels", "depth", "action", "odometry", "contact", "drop", "query")
+    }
+    for _ in range(settings.rows):
+        frame, odometry, truth = world.frame(), world.odometry(), world.truth()
+        action = driver()
+        rows["pixels"].append(frame.rgb)
+        rows["depth"].append((frame.depth * 1000).astype(np.uint16))
+        rows["action"].append(action.astype(np.float32))
+        rows["odometry"].append(np.array([*odometry.pose, odometry.linear, odometry.angular], np.float32))
+        rows["contact"].append(truth.contact)
+        rows["drop"].append(truth.dropped)
+        rows["query"].append(labels(world, rng, settings.queries))
+        if truth.dropped:
+            break
+        world.step(*action)
+    return {name: np.stack(values) for name, values in rows.items()}
+
+
+def collect(path: str | Path, settings: CollectSettings = CollectSettings(), workers: int = 2) -> dict[str, float]:
+    """Drive through rooms first_seed … first_seed + rooms and write them. Goes on where an interrupted run stopped.
+
+    The result does not depend on the number of workers. Returns shares of what was met.
+    """
+    made = json.dumps(asdict(settings))
+    with EpisodeWriter(path) as writer:
+        before = writer.file.attrs.get("settings")
+        if before is not None and replace(CollectSettings(**json.loads(before)), rooms=settings.rooms) != settings:
+            raise LatentworldError(f"dataset {path}: expected settings {made}, it was begun with {before}")
+        writer.file.attrs["settings"] = made
+        seeds = range(settings.first_seed + len(writer), settings.first_seed + settings.rooms)
+        columns = (TextColumn("collect"), BarColumn(), MofNCompleteColumn(), TextColumn("rooms"), TimeRemainingColumn())
+        context = multiprocessing.get_context("spawn")
+        with Progress(*columns) as progress, context.Pool(workers) as pool:
+            bar = progress.add_task("", total=settings.rooms, completed=len(writer))
+            for episode in pool.imap(partial(drive, settings), seeds, chunksize=2):
+                writer.write(episode)
+                progress.advance(bar)
+        file = writer.file
+        return {
+            "episodes": len(writer),
+            "rows": len(file["action"]),
+            "contact_fraction": float(file["contact"][:].mean()),
+            "drops": int(file["drop"][:].sum()),
+            "mean_speed": float(np.abs(file["odometry"][:, 3]).mean()),
+        }

@@ -1,0 +1,61 @@
+"""Named recipes: everything that decides what comes out of `latentworld train`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from latentworld.model.config import ModelConfig
+from latentworld.training.collect import CollectSettings
+from latentworld.training.objective import Weights
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Steps of AdamW under a cosine. With ``encoder`` all learns end to end; without, latents are encoded once and kept."""
+
+    steps: int
+    encoder: bool
+    clips: int  # a batch
+    length: int  # rows a clip
+    horizon: int  # imagined steps
+    starts: int  # of imagination, a clip
+    rate: float
+    warm_up: int = 50
+    weight_decay: float = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    name: str
+    train: CollectSettings
+    validation: CollectSettings
+    stages: tuple[Stage, ...]
+    model: ModelConfig = field(default_factory=ModelConfig)
+    weights: Weights = field(default_factory=Weights)
+    seed: int = 0
+    depth_dropout: float = 0.1  # share of clips seen without depth
+
+
+RECIPES = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe(
+            "nav-small",
+            CollectSettings(rooms=2000, first_seed=0),
+            CollectSettings(rooms=100, first_seed=1_000_000),
+            (
+                Stage(1500, encoder=True, clips=32, length=24, horizon=15, starts=6, rate=1e-3),
+                Stage(500, encoder=False, clips=32, length=40, horizon=15, starts=8, rate=7e-4),
+            ),
+        ),
+        Recipe(
+            "smoke",
+            CollectSettings(rooms=4, first_seed=0, rows=60),
+            CollectSettings(rooms=2, first_seed=1_000_000, rows=60),
+            (
+                Stage(3, encoder=True, clips=4, length=12, horizon=5, starts=2, rate=1e-3, warm_up=1),
+                Stage(3, encoder=False, clips=4, length=12, horizon=5, starts=2, rate=1e-3, warm_up=1),
+            ),
+        ),
+    )
+}

@@ -1,0 +1,212 @@
+"""The nouns every faculty speaks: plain frozen dataclasses over NumPy arrays, no ROS and no torch.
+
+Units follow REP-103 (metres, radians, seconds; x forward, y left, counter-clockwise positive) and
+frames follow REP-105 (``odom``, ``base_link``). Stamps are integer nanoseconds of the robot's clock.
+Arrays are never copied on the way from one faculty to the next: whoever holds a noun must not write
+into its arrays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import numpy as np
+
+NANOSECONDS = 1_000_000_000
+
+
+def seconds(stamp: int) -> float:
+    """A stamp (or a difference of stamps) in seconds."""
+    return stamp / NANOSECONDS
+
+
+def stamp_of(seconds: float) -> int:
+    """Seconds as a stamp in nanoseconds."""
+    return round(seconds * NANOSECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One camera exposure.
+
+    stamp: exposure time (ns). rgb: (height, width, 3) uint8. depth: (height, width) float32 metres along the
+    optical axis, non-finite or 0 where unknown; ``None`` for a camera without depth.
+    """
+
+    stamp: int
+    rgb: np.ndarray
+    depth: np.ndarray | None = None
+    frame_id: str = "camera"
+
+
+@dataclass(frozen=True, slots=True)
+class Odometry:
+    """Where the wheels say the base is. pose: (x, y, yaw) in ``odom``; linear m/s and angular rad/s in ``base_link``."""
+
+    stamp: int
+    pose: np.ndarray
+    linear: float
+    angular: float
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One velocity command: what was (or is to be) sent to the base at ``stamp``. linear m/s, angular rad/s."""
+
+    stamp: int
+    linear: float
+    angular: float
+
+
+@dataclass(frozen=True, slots=True)
+class Latent:
+    """What a frame means. vector: (D,) float32. model_id: hash of the checkpoint that made it."""
+
+    stamp: int
+    model_id: str
+    vector: np.ndarray
+    encode_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Surprise:
+    """How badly the belief foretold the last latent.
+
+    score: prediction error in units of its usual spread (z-score). p_value: fraction of ordinary
+    observations at least this surprising. violation: ``p_value < threshold``.
+    """
+
+    stamp: int
+    score: float
+    p_value: float
+    threshold: float
+    violation: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WorldState:
+    """The belief about the world at ``stamp``.
+
+    observation_stamp: exposure time of the newest frame inside the belief; its age is the belief's
+    staleness, whatever ``stamp`` says. pose: (3,) x, y, yaw in ``odom`` at ``stamp``. velocity: (2,) measured linear m/s,
+    angular rad/s. command: (2,) last velocity commanded. belief: (B,) float32, the recurrent state of the model
+    ``model_id``. uncertainty: expected latent prediction error, dimensionless, ≥ 0.
+    """
+
+    stamp: int
+    observation_stamp: int
+    model_id: str
+    pose: np.ndarray
+    velocity: np.ndarray
+    command: np.ndarray
+    belief: np.ndarray
+    surprise: float = 0.0
+    p_value: float = 1.0
+    uncertainty: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ActionSequence:
+    """A candidate future: values (H, 2) of (linear m/s, angular rad/s), each held for ``dt`` seconds."""
+
+    dt: float
+    values: np.ndarray
+    names: tuple[str, ...] = ("linear.x", "angular.z")
+
+    def at(self, elapsed: float) -> np.ndarray | None:
+        """The action (2,) in force ``elapsed`` seconds after the start; ``None`` past the end."""
+        step = int(elapsed / self.dt) if elapsed > 0 else 0
+        return self.values[step] if step < len(self.values) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Consequences:
+    """What the model expects of K candidates over H steps, all arrays float32.
+
+    dt: seconds a step. poses: (K, H, 3) x, y, yaw in ``odom``. contact, drop: (K, H) probability in [0, 1] that it happens
+    during the step. clearance: (K, H) metres from the rim of the base to the nearest obstacle. uncertainty: (K, H).
+    latents: (K, H, D) predicted latents, ``None`` unless asked for. costs: critic name -> (K,). total: (K,).
+    """
+
+    dt: float
+    poses: np.ndarray
+    contact: np.ndarray
+    drop: np.ndarray
+    clearance: np.ndarray
+    uncertainty: np.ndarray
+    latents: np.ndarray | None = None
+    costs: dict[str, np.ndarray] = field(default_factory=dict)
+    total: np.ndarray | None = None
+
+    def only(self, k: int) -> Consequences:
+        """Candidate ``k`` alone, as K = 1 (views, no copies)."""
+        return self._cut(slice(k, k + 1))
+
+    def first(self, n: int) -> Consequences:
+        """The first ``n`` candidates (views, no copies)."""
+        return self._cut(slice(n))
+
+    def _cut(self, s: slice) -> Consequences:
+        return Consequences(
+            self.dt, self.poses[s], self.contact[s], self.drop[s], self.clearance[s], self.uncertainty[s],
+            None if self.latents is None else self.latents[s],
+            {name: cost[s] for name, cost in self.costs.items()},
+            None if self.total is None else self.total[s],
+        )  # fmt: skip
+
+
+class GoalKind(IntEnum):
+    POSE = 0
+    IMAGE = 1
+    MEMORY = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """Where to go: a pose (x, y, yaw) in ``odom`` (yaw NaN: any heading), or what should be seen (latent).
+
+    tolerance: metres. A memory goal is resolved to a pose before it comes here.
+    """
+
+    kind: GoalKind
+    pose: np.ndarray | None = None
+    latent: Latent | None = None
+    tolerance: float = 0.3
+
+
+class PlanStatus(IntEnum):
+    OK = 0
+    GOAL_REACHED = 1
+    NO_GOAL = 2
+    STALE = 3
+    UNSAFE = 4
+    FAILED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The best sequence found. Only OK moves the robot; any other status means: stand still.
+
+    stamp: the time the first action starts. observation_stamp: of the belief it was planned from. samples: sequences
+    imagined in all. deadline, used: seconds of wall time allowed and taken. cost_spread: std / mean of cost over the
+    samples (a flat landscape is not to be trusted). candidates: a few imagined futures for people to look at.
+    """
+
+    stamp: int
+    observation_stamp: int
+    model_id: str
+    status: PlanStatus
+    sequence: ActionSequence
+    consequence: Consequences | None
+    samples: int = 0
+    iterations: int = 0
+    deadline: float = 0.0
+    used: float = 0.0
+    cost_spread: float = 0.0
+    candidates: Consequences | None = None
+    message: str = ""
+
+
+class LatentworldError(ValueError):
+    """Bad input, said in one line: what was named, what was expected, what came."""
