@@ -16,22 +16,28 @@ LATENCY = 0.05  # s from a command to the first motion
 ACCELERATION = 1.5  # m/s^2 at the rim of a wheel
 CASTER = 0.025
 
+# Bumper: a sphere as wide as the chassis, low so that pushing does not tip the base, and blind to the floor. Upright things
+# meet its equator, which is the rim of the chassis, exactly (a cylinder against a box's edge was 5 cm wrong).
+BUMPER_HEIGHT = 0.08
+
 _WHEEL = f"""
 <body name="{{name}}" pos="0 {{y}} {WHEEL_RADIUS}">
   <joint name="{{name}}" axis="0 1 0" armature="0.001" damping="0.001"/>
-  <geom name="robot:{{name}}" type="sphere" size="{WHEEL_RADIUS}" mass="0.2" friction="1.0" priority="2" group="3"
-        rgba="0.1 0.1 0.1 1" contype="1" conaffinity="2"/>
+  <geom name="robot:{{name}}" type="sphere" size="{WHEEL_RADIUS}" mass="0.2" friction="1.0" priority="2" solref="0.01 1" group="3"
+        rgba="0.1 0.1 0.1 1" contype="1" conaffinity="0"/>
 </body>"""
 
 BASE_XML = f"""
 <body name="base"><freejoint/>
-  <inertial pos="0 0 0.09" mass="4" diaginertia="0.05 0.05 0.08"/>
+  <inertial pos="0 0 0.06" mass="4" diaginertia="0.05 0.05 0.08"/>
   <geom name="robot:chassis" type="cylinder" size="{RADIUS} {(HEIGHT - 0.03) / 2}" pos="0 0 {(HEIGHT + 0.03) / 2}"
-        friction="0.2" group="3" rgba="0.93 0.93 0.95 1" contype="1" conaffinity="2"/>
-  <geom name="robot:front" type="sphere" size="{CASTER}" pos="0.15 0 {CASTER + 0.0003}" condim="1" priority="2"
-        group="3" contype="1" conaffinity="2"/>
-  <geom name="robot:rear" type="sphere" size="{CASTER}" pos="-0.15 0 {CASTER + 0.0003}" condim="1" priority="2"
-        group="3" contype="1" conaffinity="2"/>
+        friction="0.2" priority="1" group="3" rgba="0.93 0.93 0.95 1" contype="1" conaffinity="0"/>
+  <geom name="robot:bumper" type="sphere" size="{RADIUS}" pos="0 0 {BUMPER_HEIGHT}" friction="0.2" priority="1"
+        group="5" contype="4" conaffinity="0"/>
+  <geom name="robot:front" type="sphere" size="{CASTER}" pos="0.16 0 {CASTER + 0.0003}" condim="1" priority="2" solref="0.01 1"
+        group="3" contype="1" conaffinity="0"/>
+  <geom name="robot:rear" type="sphere" size="{CASTER}" pos="-0.16 0 {CASTER + 0.0003}" condim="1" priority="2" solref="0.01 1"
+        group="3" contype="1" conaffinity="0"/>
   <geom name="badge" type="box" size="0.08 0.025 0.004" pos="0.1 0 {HEIGHT}" group="3" rgba="0.9 0.1 0.1 1"
         contype="0" conaffinity="0"/>
   {_WHEEL.format(name="left", y=TRACK / 2)}{_WHEEL.format(name="right", y=-TRACK / 2)}
@@ -39,8 +45,8 @@ BASE_XML = f"""
 
 DRIVE_XML = """
 <actuator>
-  <velocity name="left" joint="left" kv="0.15" forcerange="-0.6 0.6"/>
-  <velocity name="right" joint="right" kv="0.15" forcerange="-0.6 0.6"/>
+  <velocity name="left" joint="left" kv="0.15" forcerange="-0.25 0.25"/>
+  <velocity name="right" joint="right" kv="0.15" forcerange="-0.25 0.25"/>
 </actuator>"""
 
 

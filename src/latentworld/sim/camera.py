@@ -6,7 +6,7 @@ import numpy as np
 
 from ..types import LatentworldError
 from .engine import HEADLESS, mujoco
-from .scene import BASE, CEILING, Scene
+from .scene import BASE, CEILING, HULLS, Scene
 
 MAX_DEPTH = 6.0  # metres; farther things are reported here
 FORWARD, HEIGHT, PITCH = 0.12, 0.28, np.radians(12.0)  # where the camera sits on the base
@@ -79,7 +79,7 @@ class Renderer:
             self._uploaded = True
         option = mujoco.MjvOption()
         option.geomgroup[:] = 1
-        option.geomgroup[hidden] = 0
+        option.geomgroup[[hidden, HULLS]] = 0
         mujoco.mjv_updateScene(
             self._scene.model, data, option, None, mujoco.MjvCamera(), mujoco.mjtCatBit.mjCAT_ALL, self._objects
         )

@@ -103,7 +103,7 @@ def sofa(rng: np.random.Generator) -> Shape:
 
 def crate(rng: np.random.Generator) -> Shape:
     """A light box to be pushed."""
-    a, b, height = *rng.uniform(0.1, 0.17, 2), rng.uniform(0.16, 0.28)
+    a, b, height = *rng.uniform(0.1, 0.17, 2), rng.uniform(0.24, 0.32)
     return Shape("crate", (Part("box", (a, b, height / 2), (0, 0, height / 2)),), (a, b))
 
 

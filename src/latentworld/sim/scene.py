@@ -17,8 +17,11 @@ WALL = 0.1  # thickness (m)
 TIMESTEP = 0.005  # s
 LOOK = 1  # mixed into the seed, so that looks and layout are drawn apart
 
-# Geom groups: what the robot's camera and the view from above leave out.
-SOLID, BASE, CEILING = 0, 3, 4
+# Geom groups that some or all pictures leave out.
+BASE, CEILING, HULLS = 3, 4, 5
+
+# What stands fast is drawn as its parts and touched as its footprint, raised to this height (m): the base passes under nothing.
+HULL = 0.5
 
 # What a touched geom belongs to; obstacle i of the room is OBSTACLE + i.
 NOTHING, FLOOR, ROBOT, WALLS = 0, 1, 2, 3
@@ -27,8 +30,11 @@ OBSTACLE = 7
 # Every room has the same textures in the same sizes, so that one rendering context serves all rooms.
 FLOOR_TEXTURE, WALL_TEXTURES, OBJECT_TEXTURES = 128, (64, 64), (32,) * 6
 
-STATIC = 'contype="2" conaffinity="1"'
-MOVABLE = 'contype="3" conaffinity="3"'
+# What collides with what: the base's wheels, casters and chassis (bit 1) with the floor; crates (bit 2) with the floor, walls,
+# obstacles and each other; the base's bumper (bit 4) with all but the floor.
+GROUND = 'contype="0" conaffinity="3"'
+STATIC = 'contype="0" conaffinity="6"'
+MOVABLE = 'contype="2" conaffinity="6"'
 GHOST = 'contype="0" conaffinity="0"'
 
 
@@ -132,7 +138,7 @@ def _slab(name: str, low: np.ndarray, high: np.ndarray, top: float, shade: np.nd
     look = 'material="m0"' if shade is None else f'material="m0" rgba="{_v(shade)} 1"'
     return (
         f'<geom name="{name}" type="box" size="{_v(extent)} 0.2" pos="{_v(centre)} {top - 0.2}"'
-        f' friction="0.4" {look} {STATIC}/>'
+        f' friction="0.4" {look} {GROUND}/>'
     )
 
 
@@ -192,18 +198,23 @@ def _obstacle(index: int, obstacle: Obstacle, rng: np.random.Generator) -> list[
         f'material="m{first + rng.integers(len(OBJECT_TEXTURES))}" rgba="{_v(colour(rng, (0.7, 1.0), 0.5))} 1"' for _ in range(2)
     ]
     shape, mass = obstacle.shape, obstacle.mass
-    contact = STATIC if mass is None else f'{MOVABLE} mass="{mass / len(shape.parts):.4f}"'
-    geoms = [_part(f"obstacle:{index}:{n}", part, f"{looks[part.accent]} {contact}") for n, part in enumerate(shape.parts)]
-    name, joint = (f"obstacle{index}", "") if mass is None else (f"pushable{index}", "<freejoint/>")
+    owner = f"obstacle:{index}"
     place = f'pos="{obstacle.x:.5f} {obstacle.y:.5f} 0" euler="0 0 {obstacle.yaw:.6f}"'
-    return [f'<body name="{name}" {place}>{joint}{"".join(geoms)}</body>']
+    if mass is not None:
+        contact = f'{MOVABLE} friction="0.35" mass="{mass / len(shape.parts):.4f}"'
+        parts = [_part(f"{owner}:{n}", part, f"{looks[part.accent]} {contact}") for n, part in enumerate(shape.parts)]
+        return [f'<body name="pushable{index}" {place}><freejoint/>{"".join(parts)}</body>']
+    parts = [_part(f"{owner}:{n}", part, f"{looks[part.accent]} {GHOST}") for n, part in enumerate(shape.parts)]
+    if shape.radius is None:
+        hull = Part("box", (*shape.half, HULL / 2), (0, 0, HULL / 2))
+    else:
+        hull = Part("cylinder", (shape.radius, HULL / 2), (0, 0, HULL / 2))
+    parts.append(_part(owner, hull, f'group="{HULLS}" friction="0.35" {STATIC}'))
+    return [f'<body name="obstacle{index}" {place}>{"".join(parts)}</body>']
 
 
 def _part(name: str, part: Part, attributes: str) -> str:
-    return (
-        f'<geom name="{name}" type="{part.shape}" size="{_v(part.size)}" pos="{_v(part.position)}"'
-        f' friction="0.35" {attributes}/>'
-    )
+    return f'<geom name="{name}" type="{part.shape}" size="{_v(part.size)}" pos="{_v(part.position)}" {attributes}/>'
 
 
 def _paint(model: mujoco.MjModel, rng: np.random.Generator) -> None:
