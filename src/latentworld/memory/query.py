@@ -1,0 +1,58 @@
+"""What can be asked of the memory, and what it answers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from latentworld.memory.keyframes import Keyframe
+from latentworld.types import Latent, LatentworldError
+
+MOST = 1000  # keyframes in one answer
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryQuery:
+    """Any combination of keys; what is left at its default is not asked for.
+
+    latent: rank by distance to it. place: (x, y) or a pose, metres, in the laying ``frame`` (default: the one in force;
+    in a memory opened for reading, the newest); only what lies within ``radius`` metres of it. after, before: only stamps
+    (ns) in this span, both ends included.
+
+    Ranked by latent distance where a latent is given, else by place distance, else by nearness in time: to ``after`` or
+    ``before`` where one of them is given, to the middle of the span where both are, to now where none is.
+    """
+
+    latent: Latent | None = None
+    place: tuple[float, ...] | np.ndarray | None = None
+    radius: float = math.inf
+    frame: int | None = None
+    after: int | None = None
+    before: int | None = None
+    limit: int = 5
+    thumbnails: bool = False
+
+    def __post_init__(self):
+        if self.place is not None and not (len(self.place) in (2, 3) and np.isfinite(self.place[:2]).all()):
+            raise LatentworldError(f"memory query place: expected finite x, y in metres, got {self.place}")
+        if not self.radius > 0:
+            raise LatentworldError(f"memory query radius: expected more than 0 m, got {self.radius}")
+        if not 1 <= self.limit <= MOST:
+            raise LatentworldError(f"memory query limit: expected 1 to {MOST}, got {self.limit}")
+        if None not in (self.after, self.before) and self.after > self.before:
+            raise LatentworldError(f"memory query time: expected after <= before, got {self.after} > {self.before}")
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryAnswer:
+    """keyframes: best first. never_seen: nothing stored, within the other keys, is near enough to count as the same.
+
+    threshold: the latent distance that decided it; infinite without a latent in the query, or while the memory holds
+    too little to tell. Without a latent, never_seen says that nothing matched.
+    """
+
+    keyframes: tuple[Keyframe, ...]
+    never_seen: bool
+    threshold: float = math.inf

@@ -1,0 +1,138 @@
+"""The visual memory: what was seen, where and when, kept across restarts and asked by any combination of keys."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from latentworld.memory import lookup
+from latentworld.memory.keyframes import Keyframe, KeyframeGate
+from latentworld.memory.odometry_drift import OdometryDrift
+from latentworld.memory.parameters import MemoryParameters
+from latentworld.memory.query import MemoryAnswer, MemoryQuery
+from latentworld.memory.search import MemorySearch
+from latentworld.memory.store import KeyframeStore, Record
+from latentworld.types import Latent, LatentworldError, WorldState, seconds
+
+HALF_MAX = float(np.finfo(np.float16).max)
+
+
+class VisualMemory:
+    """Keyframes of one model's latents in one file; many threads may ask while one gives it what is seen.
+
+    model_id: of the latents it keeps and compares; ``None`` opens an existing file for reading alone, with the model of
+    its newest keyframe. Poses are in ``frame_id`` as laid at this start: odometry begins anew each time, so places of
+    earlier layings are remembered but never compared with this one's.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        model_id: str | None = None,
+        parameters: MemoryParameters | None = None,
+        frame_id: str = "odom",
+    ):
+        parameters = parameters or MemoryParameters()
+        self.store = KeyframeStore(
+            path, writable=model_id is not None, interval=parameters.commit_interval, rows=parameters.commit_rows
+        )
+        self.model_id = model_id or self.store.newest_model()
+        self._parameters, self._frame_id = parameters, frame_id
+        self._frame = 0 if model_id else self.store.newest_frame()  # 0: not laid yet
+        self._gate = KeyframeGate(parameters)
+        self._drift = OdometryDrift(parameters.position_drift, parameters.heading_drift)
+        self._search = MemorySearch(self.store, self.model_id, parameters)
+        self._model, self._dimensions = 0, self.store.dimensions(self.model_id)  # 0: no latent yet
+        self._last: WorldState | None = None
+
+    def consider(
+        self, state: WorldState, latent: Latent, thumbnail: bytes | None = None, covariance: np.ndarray | None = None
+    ) -> int | None:
+        """Keep a frame if it is worth it; answers its id then.
+
+        state: the belief at the exposure of ``latent``. thumbnail: JPEG. covariance: (3, 3) of x, y, yaw, measured;
+        otherwise what odometry is expected to have drifted. Durable within ``commit_interval``.
+        """
+        self._check(latent)
+        self._check_pose(state, latent, covariance)
+        if self._last is not None and self._jumped(state, self._last):
+            self.lay_frame()
+        self._last = state
+        drift = self._drift.move(state.pose)
+        if not self._gate.keep(state):
+            return None
+        if not self._frame:
+            self._frame = self.store.lay_frame(self._frame_id, state.stamp)
+        if not self._model:
+            self._dimensions = len(latent.vector)
+            self._model = self.store.model(self.model_id, self._dimensions)
+        covariance = drift if covariance is None else covariance
+        return self.store.add(
+            Record(
+                latent.stamp, self._frame, state.pose, covariance, state.p_value, self._model, latent.vector, thumbnail
+            )
+        )
+
+    def lay_frame(self) -> None:
+        """Poses from here on are in a frame laid anew: nothing seen before has a known place in it."""
+        self._frame, self._last = 0, None
+        self._gate.reset()
+        self._drift.reset()
+
+    def query(self, query: MemoryQuery) -> MemoryAnswer:
+        """What the memory holds of it: exact, over all that is durable (no more than ``commit_interval`` ago)."""
+        if query.latent is not None:
+            self._check(query.latent)
+        return self._search.answer(query, self._frame if query.frame is None else query.frame)
+
+    def get(self, id: int) -> Keyframe | None:
+        """One keyframe with its thumbnail, also one that was kept a moment ago."""
+        if self.store.awaits(id):
+            self.store.flush()
+        with self.store.reading() as connection:
+            found = lookup.keyframes(connection, np.array([id]), self._frame, thumbnails=True)
+        return found[0] if found else None
+
+    def flush(self) -> None:
+        """Return once all that was kept is on disk."""
+        self.store.flush()
+
+    def close(self) -> None:
+        self.store.close()
+
+    def __len__(self) -> int:
+        with self.store.reading() as connection:
+            return connection.execute("SELECT count(*) FROM keyframe").fetchone()[0]
+
+    def __enter__(self) -> VisualMemory:
+        return self
+
+    def __exit__(self, *error) -> None:
+        self.close()
+
+    def _check(self, latent: Latent) -> None:
+        name, vector = f"memory {self.store.path}: latent", latent.vector
+        outside = ~(np.abs(vector) <= HALF_MAX)  # NaN compares false
+        if latent.model_id != self.model_id:
+            raise LatentworldError(f"{name}: expected model {self.model_id}, got model {latent.model_id}")
+        if vector.ndim != 1 or len(vector) != (self._dimensions or len(vector)):
+            raise LatentworldError(f"{name}: expected shape ({self._dimensions or 'D'},), got {vector.shape}")
+        if outside.any():
+            raise LatentworldError(f"{name}: expected finite values within +-{HALF_MAX:.0f}, got {vector[outside][0]}")
+
+    def _check_pose(self, state: WorldState, latent: Latent, covariance: np.ndarray | None) -> None:
+        if not state.stamp == state.observation_stamp == latent.stamp:
+            at = f"one at {state.stamp} of the exposure {state.observation_stamp}"
+            raise LatentworldError(f"memory: expected the belief at the exposure {latent.stamp}, got {at}")
+        if not np.isfinite(state.pose).all():
+            raise LatentworldError(f"memory: expected a finite pose, got {state.pose}")
+        if covariance is not None and not (covariance.shape == (3, 3) and np.isfinite(covariance).all()):
+            raise LatentworldError(f"memory: expected a finite covariance (3, 3), got {covariance}")
+
+    def _jumped(self, state: WorldState, last: WorldState) -> bool:
+        elapsed = seconds(state.stamp - last.stamp)
+        speed = max(abs(float(state.velocity[0])), abs(float(last.velocity[0])))
+        moved = math.dist(state.pose[:2], last.pose[:2])
+        return elapsed < 0 or moved > self._parameters.jump_distance + 1.5 * speed * elapsed
