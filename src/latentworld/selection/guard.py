@@ -7,11 +7,12 @@ and ``steady`` (s, a clock of this process that only goes forward). A plan must 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
 
+from latentworld.parameters import parameter
 from latentworld.types import Plan, PlanStatus, seconds
 
 NAMES = ("linear.x", "angular.z")
@@ -21,23 +22,15 @@ NAMES = ("linear.x", "angular.z")
 class GuardParameters:
     """Limits of the base and of patience. A value over a limit is clipped; over twice the limit the plan is rejected."""
 
-    max_linear: float = field(default=0.5, metadata={"description": "m/s forward", "min": 0.0, "max": 5.0})
-    max_reverse: float = field(default=0.5, metadata={"description": "m/s backward", "min": 0.0, "max": 5.0})
-    max_angular: float = field(default=1.5, metadata={"description": "rad/s either way", "min": 0.0, "max": 10.0})
-    max_linear_acceleration: float = field(default=2.5, metadata={"description": "m/s^2", "min": 0.01, "max": 50.0})
-    max_angular_acceleration: float = field(default=10.0, metadata={"description": "rad/s^2", "min": 0.01, "max": 200.0})
-    plan_timeout: float = field(
-        default=0.3, metadata={"description": "s without a new plan after which the base stops", "min": 0.05, "max": 5.0}
-    )
-    observation_timeout: float = field(
-        default=0.5, metadata={"description": "s that the frame behind the plan may be old", "min": 0.05, "max": 5.0}
-    )
-    stop_time: float = field(
-        default=0.3, metadata={"description": "s from the decision to stop until the command is zero", "min": 0.0, "max": 2.0}
-    )
-    clock_tolerance: float = field(
-        default=0.5, metadata={"description": "s that a stamp may lie ahead of the clock", "min": 0.0, "max": 5.0}
-    )
+    max_linear: float = parameter(0.5, "m/s forward", 0.0, 5.0)
+    max_reverse: float = parameter(0.2, "m/s backward", 0.0, 5.0)
+    max_angular: float = parameter(1.5, "rad/s either way", 0.0, 10.0)
+    max_linear_acceleration: float = parameter(2.5, "m/s^2", 0.01, 50.0)
+    max_angular_acceleration: float = parameter(10.0, "rad/s^2", 0.01, 200.0)
+    plan_timeout: float = parameter(0.3, "s without a new plan after which the base stops", 0.05, 5.0)
+    observation_timeout: float = parameter(0.5, "s that the frame behind the plan may be old", 0.05, 5.0)
+    stop_time: float = parameter(0.3, "s from the decision to stop until the command is zero", 0.0, 2.0)
+    clock_tolerance: float = parameter(0.5, "s that a stamp may lie ahead of the clock", 0.0, 5.0)
 
 
 class Reason(Enum):
@@ -78,12 +71,17 @@ class Verdict:
 class Guard:
     """Keeps the newest plan and says, tick by tick, what of it may be sent on."""
 
-    def __init__(self, parameters: GuardParameters = GuardParameters()) -> None:
-        self.parameters = parameters
+    def __init__(self, parameters: GuardParameters | None = None) -> None:
+        self.parameters = parameters or GuardParameters()
+        self.halt()
+
+    def halt(self) -> None:
+        """Forget everything; the next tick sends zero."""
         self._plan: Plan | None = None
         self._refusal: tuple[Reason, str] = (Reason.NO_PLAN_YET, "")
         self._arrival = -math.inf
-        self._newest = self._newest_observation = None
+        self._newest: int | None = None  # stamps of the last plan taken, and of its observation
+        self._newest_observation: int | None = None
         self._now: int | None = None
         self._ticked: float | None = None
         self._sent = np.zeros(2)
@@ -116,10 +114,6 @@ class Guard:
         self._sent = self._sent + np.clip(wanted - self._sent, -rate * elapsed, rate * elapsed)
         self._sent[np.abs(self._sent) < 1e-6] = 0.0
         return Verdict(float(self._sent[0]), float(self._sent[1]), reason, detail)
-
-    def halt(self) -> None:
-        """Forget everything; the next tick sends zero."""
-        self.__init__(self.parameters)
 
     def _wanted(self, now: int, steady: float) -> tuple[np.ndarray | None, Reason, str]:
         p, plan = self.parameters, self._plan

@@ -1,0 +1,43 @@
+"""Everything that runs on a robot: what thinks (one process, or one a node), and the command_gate, always a process of its own."""
+
+from pathlib import Path
+
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, Shutdown
+from launch.conditions import IfCondition, UnlessCondition
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+
+PACKAGE = "latentworld_ros"
+NODES = ("perception_encoder", "world_state_tracker", "consequence_simulator", "action_selector", "visual_memory")
+TOPICS = {
+    "image": "camera/image_raw",
+    "depth": "camera/depth/image_raw",
+    "odom": "odom",
+    "cmd_vel": "cmd_vel",
+}
+CONFIG = Path(__file__).resolve().parent.parent / "config"
+
+
+def generate_launch_description() -> LaunchDescription:
+    composed = LaunchConfiguration("composed")
+    common = {
+        "package": PACKAGE,
+        "namespace": LaunchConfiguration("namespace"),
+        "parameters": [LaunchConfiguration("params_file"), {"use_sim_time": LaunchConfiguration("use_sim_time")}],
+        "remappings": [(topic, LaunchConfiguration(name)) for name, topic in TOPICS.items()],
+        "output": "screen",
+        "on_exit": Shutdown(),
+    }
+    return LaunchDescription(
+        [
+            DeclareLaunchArgument("composed", default_value="true", description="one process, or one a node"),
+            DeclareLaunchArgument("params_file", default_value=str(CONFIG / "robot.yaml"), description="parameters of all nodes"),
+            DeclareLaunchArgument("namespace", default_value="", description="of all nodes and topics"),
+            DeclareLaunchArgument("use_sim_time", default_value="false", description="take the time from /clock"),
+            *(DeclareLaunchArgument(name, default_value=topic, description=f"topic of {name}") for name, topic in TOPICS.items()),
+            Node(executable="command_gate", **common),
+            Node(executable="robot", condition=IfCondition(composed), **common),
+            *(Node(executable=name, condition=UnlessCondition(composed), **common) for name in NODES),
+        ]
+    )

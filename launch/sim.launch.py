@@ -1,0 +1,33 @@
+"""robot.launch.py with the embedded simulator for a robot. Takes the same arguments."""
+
+from pathlib import Path
+
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, Shutdown
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+
+HERE = Path(__file__).resolve().parent
+CONFIG = HERE.parent / "config"
+
+
+def generate_launch_description() -> LaunchDescription:
+    return LaunchDescription(
+        [
+            DeclareLaunchArgument("sim_params_file", default_value=str(CONFIG / "sim.yaml"), description="the simulator's parameters"),
+            DeclareLaunchArgument("namespace", default_value="", description="of all nodes and topics"),
+            Node(
+                package="latentworld_ros",
+                executable="simulator",
+                namespace=LaunchConfiguration("namespace"),
+                parameters=[LaunchConfiguration("sim_params_file")],
+                output="screen",
+                on_exit=Shutdown(),
+            ),
+            IncludeLaunchDescription(
+                PythonLaunchDescriptionSource(str(HERE / "robot.launch.py")),
+                launch_arguments={"use_sim_time": "true"}.items(),
+            ),
+        ]
+    )

@@ -1,0 +1,1 @@
+"""ROS 2 nodes: parameters, QoS, message codecs, lifecycle. No logic of the loop lives here."""

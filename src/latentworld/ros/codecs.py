@@ -1,0 +1,254 @@
+"""The nouns of ``latentworld.types`` as messages and back: one Codec a topic."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from geometry_msgs.msg import Pose2D, Twist, TwistStamped
+from nav_msgs.msg import Odometry as OdometryMessage
+from std_msgs.msg import Header
+
+from latentworld.ros.tensors import from_tensor, packed, to_tensor
+from latentworld.ros.transforms import quaternion_of_yaw, yaw_of_quaternion
+from latentworld.types import (
+    NANOSECONDS,
+    Action,
+    ActionSequence,
+    Consequences,
+    Latent,
+    LatentworldError,
+    Odometry,
+    Plan,
+    PlanStatus,
+    Surprise,
+    WorldState,
+)
+from latentworld_ros import msg
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """A message type with the way there and back."""
+
+    message: type
+    encode: Callable[[Any], Any]
+    decode: Callable[[Any], Any]
+
+
+def to_time(stamp: int) -> Time:
+    sec, nanosec = divmod(int(stamp), NANOSECONDS)
+    return Time(sec=sec, nanosec=nanosec)
+
+
+def from_time(time: Time) -> int:
+    return time.sec * NANOSECONDS + time.nanosec
+
+
+def to_header(stamp: int, frame_id: str) -> Header:
+    return Header(stamp=to_time(stamp), frame_id=frame_id)
+
+
+def to_pose2d(pose: np.ndarray) -> Pose2D:
+    return Pose2D(x=float(pose[0]), y=float(pose[1]), theta=float(pose[2]))
+
+
+def from_pose2d(pose: Pose2D) -> np.ndarray:
+    return np.array([pose.x, pose.y, pose.theta])
+
+
+def _float32(values: Any) -> Any:
+    return packed(np.asarray(values, dtype=np.float32), "f")
+
+
+def latent_to_message(latent: Latent) -> msg.LatentObservation:
+    return msg.LatentObservation(
+        header=to_header(latent.stamp, "camera"),
+        model_id=latent.model_id,
+        encode_ms=1e3 * latent.encode_seconds,
+        latent=to_tensor(latent.vector),
+    )
+
+
+def latent_from_message(message: msg.LatentObservation) -> Latent:
+    vector = from_tensor(message.latent, "latent", None)
+    return Latent(from_time(message.header.stamp), message.model_id, vector, message.encode_ms / 1e3)
+
+
+def state_to_message(state: WorldState) -> msg.WorldState:
+    return msg.WorldState(
+        header=to_header(state.stamp, "odom"),
+        model_id=state.model_id,
+        observation_stamp=to_time(state.observation_stamp),
+        pose=to_pose2d(state.pose),
+        linear=float(state.velocity[0]),
+        angular=float(state.velocity[1]),
+        commanded_linear=float(state.command[0]),
+        commanded_angular=float(state.command[1]),
+        surprise=float(state.surprise),
+        p_value=float(state.p_value),
+        uncertainty=float(state.uncertainty),
+        belief=to_tensor(state.belief),
+    )
+
+
+def state_from_message(message: msg.WorldState) -> WorldState:
+    return WorldState(
+        stamp=from_time(message.header.stamp),
+        observation_stamp=from_time(message.observation_stamp),
+        model_id=message.model_id,
+        pose=from_pose2d(message.pose),
+        velocity=np.array([message.linear, message.angular]),
+        command=np.array([message.commanded_linear, message.commanded_angular]),
+        belief=from_tensor(message.belief, "belief", None),
+        surprise=message.surprise,
+        p_value=message.p_value,
+        uncertainty=message.uncertainty,
+    )
+
+
+def surprise_to_message(surprise: Surprise) -> msg.Surprise:
+    return msg.Surprise(
+        header=to_header(surprise.stamp, "camera"),
+        score=float(surprise.score),
+        p_value=float(surprise.p_value),
+        threshold=float(surprise.threshold),
+        violation=bool(surprise.violation),
+    )
+
+
+def surprise_from_message(message: msg.Surprise) -> Surprise:
+    stamp = from_time(message.header.stamp)
+    return Surprise(stamp, message.score, message.p_value, message.threshold, message.violation)
+
+
+def sequence_to_message(sequence: ActionSequence) -> msg.ActionSequence:
+    return msg.ActionSequence(names=list(sequence.names), dt=float(sequence.dt), values=_float32(sequence.values))
+
+
+def sequence_from_message(message: msg.ActionSequence) -> ActionSequence:
+    width = len(message.names)
+    if width == 0 or len(message.values) % width:
+        raise LatentworldError(f"ActionSequence: expected rows of {width} values, got {len(message.values)} values")
+    values = np.frombuffer(message.values, np.float32).reshape(-1, width)
+    return ActionSequence(message.dt, values, tuple(message.names))
+
+
+def consequences_to_messages(consequences: Consequences) -> list[msg.Consequence]:
+    """One message a candidate."""
+    c, critics = consequences, list(consequences.costs)
+    return [
+        msg.Consequence(
+            total_cost=math.nan if c.total is None else float(c.total[k]),
+            max_contact=float(c.contact[k].max()),
+            max_drop=float(c.drop[k].max()),
+            min_clearance=float(c.clearance[k].min()),
+            dt=float(c.dt),
+            poses=[Pose2D(x=x, y=y, theta=yaw) for x, y, yaw in c.poses[k].tolist()],
+            contact=_float32(c.contact[k]),
+            drop=_float32(c.drop[k]),
+            clearance=_float32(c.clearance[k]),
+            uncertainty=_float32(c.uncertainty[k]),
+            critics=critics,
+            costs=_float32([c.costs[name][k] for name in critics]),
+        )
+        for k in range(len(c.poses))
+    ]
+
+
+def consequences_from_messages(messages: list[msg.Consequence]) -> Consequences | None:
+    """K messages of one horizon as one noun; ``None`` for none."""
+    if not messages:
+        return None
+
+    def stacked(name: str) -> np.ndarray:
+        return np.stack([np.frombuffer(getattr(m, name), np.float32) for m in messages])
+
+    costs = stacked("costs")
+    return Consequences(
+        dt=messages[0].dt,
+        poses=np.array([[(p.x, p.y, p.theta) for p in m.poses] for m in messages], dtype=np.float32),
+        contact=stacked("contact"),
+        drop=stacked("drop"),
+        clearance=stacked("clearance"),
+        uncertainty=stacked("uncertainty"),
+        costs={name: costs[:, i] for i, name in enumerate(messages[0].critics)},
+        total=np.array([m.total_cost for m in messages], dtype=np.float32),
+    )
+
+
+def plan_to_message(plan: Plan) -> msg.Plan:
+    return msg.Plan(
+        header=to_header(plan.stamp, "odom"),
+        model_id=plan.model_id,
+        observation_stamp=to_time(plan.observation_stamp),
+        status=int(plan.status),
+        message=plan.message,
+        samples=int(plan.samples),
+        iterations=int(plan.iterations),
+        deadline_ms=1e3 * plan.deadline,
+        used_ms=1e3 * plan.used,
+        cost_spread=float(plan.cost_spread),
+        best=sequence_to_message(plan.sequence),
+        consequence=msg.Consequence() if plan.consequence is None else consequences_to_messages(plan.consequence)[0],
+        candidates=[] if plan.candidates is None else consequences_to_messages(plan.candidates),
+    )
+
+
+def plan_from_message(message: msg.Plan) -> Plan:
+    return Plan(
+        stamp=from_time(message.header.stamp),
+        observation_stamp=from_time(message.observation_stamp),
+        model_id=message.model_id,
+        status=PlanStatus(message.status) if message.status in iter(PlanStatus) else PlanStatus.FAILED,
+        sequence=sequence_from_message(message.best),
+        consequence=consequences_from_messages([message.consequence] if len(message.consequence.poses) else []),
+        samples=message.samples,
+        iterations=message.iterations,
+        deadline=message.deadline_ms / 1e3,
+        used=message.used_ms / 1e3,
+        cost_spread=message.cost_spread,
+        candidates=consequences_from_messages(message.candidates),
+        message=message.message,
+    )
+
+
+def odometry_to_message(odometry: Odometry) -> OdometryMessage:
+    message = OdometryMessage(header=to_header(odometry.stamp, "odom"), child_frame_id="base_link")
+    message.pose.pose.position.x, message.pose.pose.position.y = float(odometry.pose[0]), float(odometry.pose[1])
+    message.pose.pose.orientation = quaternion_of_yaw(float(odometry.pose[2]))
+    message.twist.twist.linear.x, message.twist.twist.angular.z = float(odometry.linear), float(odometry.angular)
+    return message
+
+
+def odometry_from_message(message: OdometryMessage) -> Odometry:
+    position, twist = message.pose.pose.position, message.twist.twist
+    pose = np.array([position.x, position.y, yaw_of_quaternion(message.pose.pose.orientation)])
+    if not (np.isfinite(pose).all() and math.isfinite(twist.linear.x) and math.isfinite(twist.angular.z)):
+        raise LatentworldError("odometry: expected finite numbers, got NaN or infinity")
+    return Odometry(from_time(message.header.stamp), pose, twist.linear.x, twist.angular.z)
+
+
+def twist_of(linear: float, angular: float) -> Twist:
+    twist = Twist()
+    twist.linear.x, twist.angular.z = float(linear), float(angular)
+    return twist
+
+
+def stamped_from_action(action: Action) -> TwistStamped:
+    return TwistStamped(header=to_header(action.stamp, "base_link"), twist=twist_of(action.linear, action.angular))
+
+
+def action_from_stamped(message: TwistStamped) -> Action:
+    return Action(from_time(message.header.stamp), message.twist.linear.x, message.twist.angular.z)
+
+
+LATENT = Codec(msg.LatentObservation, latent_to_message, latent_from_message)
+STATE = Codec(msg.WorldState, state_to_message, state_from_message)
+SURPRISE = Codec(msg.Surprise, surprise_to_message, surprise_from_message)
+PLAN = Codec(msg.Plan, plan_to_message, plan_from_message)
+ODOMETRY = Codec(OdometryMessage, odometry_to_message, odometry_from_message)

@@ -1,0 +1,84 @@
+"""plan -> cmd_vel, a process of its own: it sends on what the guard lets through and stops the base when the planner cannot."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from latentworld.parameters import parameter
+from latentworld.ros import commands, qos
+from latentworld.ros.codecs import PLAN
+from latentworld.ros.diagnostics import ERROR
+from latentworld.ros.node import ManagedNode
+from latentworld.ros.process import run
+from latentworld.selection.guard import Guard, GuardParameters, Reason
+from latentworld.types import Action, Plan, PlanStatus, seconds
+
+
+@dataclass(frozen=True, slots=True)
+class CommandGateParameters:
+    rate: float = parameter(20.0, "Hz of commands", 1.0, 200.0)
+    enable_stamped_cmd_vel: bool = parameter(True, commands.STAMPED)
+    guard: GuardParameters = GuardParameters()
+
+
+class CommandGateNode(ManagedNode):
+    defaults = CommandGateParameters()
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("command_gate", **options)
+
+    def configure(self) -> None:
+        self._guard = Guard(self.parameters.guard)
+        self._commands = commands.CommandPublisher(self, self.parameters.enable_stamped_cmd_vel)
+
+    def activate(self) -> None:
+        self._guard.halt()
+        self._reason: Reason | None = None
+        self._timer = self.every(1.0 / self.parameters.rate, self._tick)
+        self.input(PLAN, "plan", qos.belief(), self._on_plan)
+
+    def deactivate(self) -> None:
+        self._guard.halt()
+        self._commands.send(Action(self.now(), 0.0, 0.0))
+
+    def cleanup(self) -> None:
+        self._commands.destroy()
+
+    def watch(self) -> None:
+        commands.check_type(self, self.parameters.enable_stamped_cmd_vel)
+
+    def _on_plan(self, plan: Plan) -> None:
+        now = self.now()
+        self._guard.accept(plan, now, time.monotonic())
+        self.diagnostics.count("plans")
+        if plan.status is PlanStatus.OK:
+            self.diagnostics.took("camera to command", seconds(now - plan.observation_stamp))
+            self._timer.reset()
+            self._tick()
+
+    def _tick(self) -> None:
+        now = self.now()
+        verdict = self._guard.tick(now, time.monotonic())
+        self._commands.send(Action(now, verdict.linear, verdict.angular))
+        self.diagnostics.count("commands")
+        if verdict.reason is not self._reason:
+            self._reason = verdict.reason
+            text = verdict.reason.value + (f": {verdict.detail}" if verdict.detail else "")
+            self.diagnostics.value("reason", text)
+            self.diagnostics.clear("stopped")
+            if verdict.reason.ordinary:
+                self.get_logger().info(text)
+            else:
+                self.get_logger().error(f"stopping the base: {text}")
+                self.diagnostics.problem("stopped", ERROR, text, log=False)
+
+
+def main() -> int:
+    return run(lambda: [CommandGateNode()])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

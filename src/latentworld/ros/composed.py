@@ -1,0 +1,26 @@
+"""All that thinks in one process: encoder, tracker, consequence simulator, selector and visual memory on one executor and one
+faculties' thread; what they tell each other is handed over by reference. The command_gate is never in here."""
+
+from __future__ import annotations
+
+import sys
+
+from latentworld.ros.action_selector import ActionSelectorNode
+from latentworld.ros.channel import Bus
+from latentworld.ros.consequence_simulator import ConsequenceSimulatorNode
+from latentworld.ros.perception_encoder import PerceptionEncoderNode
+from latentworld.ros.process import run
+from latentworld.ros.visual_memory import VisualMemoryNode
+from latentworld.ros.worker import Worker
+from latentworld.ros.world_state_tracker import WorldStateTrackerNode
+
+NODES = (PerceptionEncoderNode, WorldStateTrackerNode, ConsequenceSimulatorNode, ActionSelectorNode, VisualMemoryNode)
+
+
+def main() -> int:
+    bus, worker = Bus(), Worker()
+    return run(lambda: [make(bus=bus, worker=worker) for make in NODES], worker.close)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+"""The service simulate: what would happen if. Nodes of the same process reach the faculty through the bus instead."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from latentworld.consequence.simulator import ConsequenceSimulator
+from latentworld.ros import qos
+from latentworld.ros.channel import Bus
+from latentworld.ros.codecs import STATE, consequences_to_messages, sequence_from_message, state_from_message, to_time
+from latentworld.ros.models import world_model
+from latentworld.ros.node import ManagedNode, said
+from latentworld.ros.process import run
+from latentworld.ros.tensors import from_tensor, to_tensor
+from latentworld.ros.worker import Worker
+from latentworld.parameters import parameter
+from latentworld.types import LatentworldError, WorldState
+from latentworld_ros.srv import Simulate
+
+TENSORS = ("poses", "contact", "drop", "clearance", "uncertainty")
+
+
+@dataclass(frozen=True, slots=True)
+class ConsequenceSimulatorParameters:
+    checkpoint: str = parameter("", "path of a checkpoint; empty: the shipped one")
+    timeout: float = parameter(2.0, "s that an answer may take", 0.01, 60.0)
+
+
+class ConsequenceSimulatorNode(ManagedNode):
+    defaults = ConsequenceSimulatorParameters()
+
+    def __init__(self, bus: Bus | None = None, worker: Worker | None = None, **options: Any) -> None:
+        super().__init__("consequence_simulator", bus, worker, **options)
+
+    def configure(self) -> None:
+        self._simulator = self.worker.call(self._load, timeout=120.0)
+        self._name = self.resolve_service_name("simulate")
+        self.bus.services[self._name] = self._simulator
+
+    def activate(self) -> None:
+        self._newest: WorldState | None = None
+        self.input(STATE, "world_state", qos.belief(), self._on_state)
+        self.serve(Simulate, "simulate", self._simulate)
+
+    def cleanup(self) -> None:
+        self.bus.services.pop(self._name, None)
+        self._simulator = None
+
+    def _load(self) -> ConsequenceSimulator:
+        simulator = ConsequenceSimulator(world_model(self.parameters.checkpoint))
+        config = simulator.model.config
+        start = WorldState(
+            0, 0, simulator.model.model_id, np.zeros(3), np.zeros(2), np.zeros(2), np.zeros(config.belief_dim, np.float32)
+        )
+        simulator.simulate(start, np.zeros((64, 12, 2), np.float32), config.imagination_dt)
+        return simulator
+
+    def _on_state(self, state: WorldState) -> None:
+        self._newest = state
+
+    def _simulate(self, request: Simulate.Request, response: Simulate.Response) -> Simulate.Response:
+        self.diagnostics.count("requests")
+        try:
+            state = state_from_message(request.state) if request.state.model_id else self._newest
+            if state is None:
+                raise LatentworldError("simulate: expected a state, got none and no world_state has come yet")
+            bulk = len(request.values.shape) > 0
+            if bulk:
+                values, dt = from_tensor(request.values, "values", None, None, 2), request.dt
+            else:
+                values, dt = _stacked([sequence_from_message(c) for c in request.candidates])
+            consequences = self.worker.call(
+                lambda: self._simulator.simulate(state, values, dt, request.with_latents), self.parameters.timeout
+            )
+        except (LatentworldError, TimeoutError) as error:
+            response.message = said(error)
+            return response
+        response.success, response.model_id, response.stamp = True, state.model_id, to_time(state.stamp)
+        if bulk:
+            for name in TENSORS:
+                setattr(response, name, to_tensor(getattr(consequences, name)))
+        else:
+            response.consequences = consequences_to_messages(consequences)
+        if request.with_latents:
+            response.latents = to_tensor(consequences.latents)
+        return response
+
+
+def _stacked(sequences: list) -> tuple[np.ndarray, float]:
+    """(K, H, 2) and dt of sequences that must agree in names, dt and length."""
+    if not sequences:
+        raise LatentworldError("simulate: expected candidates or values, got neither")
+    first = sequences[0]
+    for k, sequence in enumerate(sequences):
+        if sequence.names != ("linear.x", "angular.z"):
+            raise LatentworldError(f"candidates[{k}]: expected names linear.x, angular.z, got {', '.join(sequence.names)}")
+        if sequence.dt != first.dt or sequence.values.shape != first.values.shape:
+            wanted, got = f"{len(first.values)} steps of {first.dt:.3f} s", f"{len(sequence.values)} of {sequence.dt:.3f} s"
+            raise LatentworldError(f"candidates[{k}]: expected {wanted} as in candidates[0], got {got}")
+    return np.stack([s.values for s in sequences]), first.dt
+
+
+def main() -> int:
+    worker = Worker()
+    return run(lambda: [ConsequenceSimulatorNode(worker=worker)], worker.close)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""What every executable does around its nodes: start, spin on one thread, end on SIGINT or SIGTERM with nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Sequence
+
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.signals import SignalHandlerOptions
+from rclpy.task import Future
+
+from latentworld.ros.node import ManagedNode, said
+
+_PATIENCE = 5.0  # s from the signal until a process that does not end is ended
+
+
+def run(make_nodes: Callable[[], Sequence[ManagedNode]], finish: Callable[[], None] = lambda: None) -> int:
+    """Run nodes until a signal comes; the exit status: 0 after a signal, 1 when a node could not start."""
+    ended: Future[int] = Future()
+    _end_on_signal(lambda: ended.set_result(0))
+    try:
+        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    except Exception as error:
+        return _complain(error)
+    executor, nodes = SingleThreadedExecutor(), []
+    try:
+        nodes = list(make_nodes())
+        for node in nodes:
+            executor.add_node(node)
+        if not _start(nodes):
+            return 1
+        executor.spin_until_future_complete(ended)
+        return 0
+    except Exception as error:
+        return _complain(error)
+    finally:
+        for node in reversed(nodes):
+            if node.state in ("unconfigured", "inactive", "active"):
+                node.trigger_shutdown()
+        finish()
+        executor.shutdown()
+        for node in nodes:
+            node.destroy_node()
+        rclpy.try_shutdown()
+
+
+def _start(nodes: Sequence[ManagedNode]) -> bool:
+    """Configure all, then activate all, of those that start by themselves."""
+    starting = [node for node in nodes if node.autostart]
+    for step in ("trigger_configure", "trigger_activate"):
+        for node in starting:
+            if getattr(node, step)() != TransitionCallbackReturn.SUCCESS:
+                return False
+    return True
+
+
+def _end_on_signal(end: Callable[[], None]) -> None:
+    """Call ``end`` from a thread of its own when SIGINT or SIGTERM comes, also while the main thread waits inside DDS."""
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+
+    def wait() -> None:
+        with writer:  # keeps the descriptor open as long as this thread lives
+            reader.recv(1)
+            end()
+            threading.Event().wait(_PATIENCE)
+            os._exit(1)
+
+    threading.Thread(target=wait, name="signals", daemon=True).start()
+
+
+def _complain(error: Exception) -> int:
+    sys.stderr.write(f"latentworld: {said(error)}\n")
+    return 1

@@ -1,0 +1,64 @@
+"""The nodes of robot.launch.py and sim.launch.py, where ``launch`` is not installed: the same processes, the same parameter files."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from latentworld.ros.processes import Processes
+from latentworld.types import LatentworldError
+
+SEPARATE = ("perception_encoder", "world_state_tracker", "consequence_simulator", "action_selector", "visual_memory")
+
+
+def commands(
+    composed: bool = True,
+    simulator: bool = False,
+    params_files: Sequence[str | Path] = (),
+    use_sim_time: bool = False,
+    namespace: str = "",
+    remaps: Mapping[str, str] | None = None,
+    parameters: Mapping[str, object] | None = None,
+) -> dict[str, list[str]]:
+    """Process name -> command line. Later files and ``parameters`` (for the nodes that have them: node.name -> value) win."""
+    for file in params_files:
+        if not Path(file).is_file():
+            raise LatentworldError(f"params file {file}: no such file")
+    common = ["--ros-args"]
+    for file in params_files:
+        common += ["--params-file", str(file)]
+    for name, value in (parameters or {}).items():
+        node, _, field = name.partition(".")
+        common += ["-p", f"{node}:{field}:={_yaml(value)}"]
+    if namespace:
+        common += ["-r", f"__ns:=/{namespace.strip('/')}"]
+    for old, new in (remaps or {}).items():
+        common += ["-r", f"{old}:={new}"]
+    thinking = {"robot": "composed"} if composed else {name: name for name in SEPARATE}
+    modules = {"command_gate": "command_gate"} | thinking | ({"simulator": "simulator"} if simulator else {})
+    lines = {name: [sys.executable, "-m", f"latentworld.ros.{module}", *common] for name, module in modules.items()}
+    for name, line in lines.items():
+        if use_sim_time and name != "simulator":
+            line += ["-p", "use_sim_time:=true"]
+    return lines
+
+
+def up(**choices: object) -> int:
+    """Run until Ctrl-C, SIGTERM or the end of any one; then none is left. Exit status: 0 when asked to end."""
+    lines = commands(**choices)
+    with Processes() as processes:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: processes.interrupt())
+        for name, line in lines.items():
+            processes.start(name, line, env=os.environ)
+        name, status = processes.wait()
+        if name:
+            sys.stderr.write(f"latentworld: {name} ended by itself with status {status}; stopping the others\n")
+        return 0 if processes.stop() and not name else 1
+
+
+def _yaml(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

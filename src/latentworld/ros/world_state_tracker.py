@@ -1,0 +1,138 @@
+"""latent_observation, odom and the commands sent -> world_state and surprise, aligned by stamps; goes on through dropped frames."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from nav_msgs.msg import Odometry as OdometryMessage
+from rclpy.clock import JumpThreshold
+from rclpy.duration import Duration
+from std_srvs.srv import Trigger
+
+from latentworld.ros import commands, qos
+from latentworld.ros.channel import Bus
+from latentworld.ros.codecs import LATENT, STATE, SURPRISE, odometry_from_message
+from latentworld.ros.diagnostics import ERROR
+from latentworld.ros.models import world_model
+from latentworld.ros.node import ManagedNode
+from latentworld.ros.process import run
+from latentworld.ros.worker import Worker
+from latentworld.tracking.tracker import WorldStateTracker
+from latentworld.parameters import parameter
+from latentworld.types import Action, Latent, LatentworldError, WorldState, seconds
+
+
+@dataclass(frozen=True, slots=True)
+class WorldStateTrackerParameters:
+    checkpoint: str = parameter("", "path of a checkpoint; empty: the shipped one")
+    violation_threshold: float = parameter(0.01, "p-value below which a surprise is a violation", 0.0, 1.0)
+    prediction_limit: float = parameter(2.0, "s to predict on without a frame", 0.0, 60.0)
+    input_timeout: float = parameter(2.0, "s without latents or odometry until it is an error", 0.1, 60.0)
+    enable_stamped_cmd_vel: bool = parameter(True, commands.STAMPED)
+
+
+class WorldStateTrackerNode(ManagedNode):
+    defaults = WorldStateTrackerParameters()
+
+    def __init__(self, bus: Bus | None = None, worker: Worker | None = None, **options: Any) -> None:
+        super().__init__("world_state_tracker", bus, worker, **options)
+
+    def configure(self) -> None:
+        self._tracker = self.worker.call(self._load, timeout=120.0)
+        self._period = self._tracker.model.config.camera_period
+        self._states = self.output(STATE, "world_state", qos.belief())
+        self._surprises = self.output(SURPRISE, "surprise", qos.event())
+
+    def activate(self) -> None:
+        self._forget()
+        self.input(LATENT, "latent_observation", qos.latent(), self._on_latent)
+        self.listen(OdometryMessage, "odom", qos.odometry(), self._on_odometry)
+        commands.listen(self, self.parameters.enable_stamped_cmd_vel, self._on_command)
+        self.every(self._period / 2, self._bridge)
+        self.serve(Trigger, "~/reset", self._reset)
+        back = JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True)
+        jump = self.get_clock().create_jump_callback(back, post_callback=lambda _: self._start_anew("clock went back"))
+        self.on_deactivation(jump.unregister)
+
+    def cleanup(self) -> None:
+        self._tracker = None
+
+    def watch(self) -> None:
+        for name, topic, last in (("odometry", "odom", self._odometry_came), ("latent", "latent_observation", self._latent_came)):
+            silence = seconds(self.now() - last) if last else None
+            if silence is None or silence > self.parameters.input_timeout:
+                since = "yet" if silence is None else f"for {silence:.1f} s"
+                self.diagnostics.problem(name, ERROR, f"no {name} on {self.resolve_topic_name(topic)} {since}")
+            else:
+                self.diagnostics.clear(name)
+        commands.check_type(self, self.parameters.enable_stamped_cmd_vel)
+
+    def _load(self) -> WorldStateTracker:
+        return WorldStateTracker(world_model(self.parameters.checkpoint), self.parameters.violation_threshold)
+
+    def _on_odometry(self, message: OdometryMessage) -> None:
+        try:
+            odometry = odometry_from_message(message)
+        except LatentworldError as error:
+            self.diagnostics.problem("odom", ERROR, f"{self.resolve_topic_name('odom')}: {error}")
+            return
+        self.diagnostics.clear("odom")
+        self._odometry_came = self.now()
+        self.work(lambda: self._tracker.odometry(odometry))
+
+    def _on_command(self, action: Action) -> None:
+        self.work(lambda: self._tracker.command(action))
+
+    def _on_latent(self, latent: Latent) -> None:
+        self._latent_came = self.now()
+        if self._odometry_came:  # a belief needs to know where it is
+            self.work(lambda: self._observe(latent), slot="latent")
+
+    def _observe(self, latent: Latent) -> None:
+        state, surprise = self._tracker.observe(latent)
+        if state.stamp <= self._published:  # a late frame, after a prediction: stamps never go back
+            state = self._tracker.predict(max(self.now(), self._published))
+        self._publish(state)
+        self._surprises.publish(surprise)
+        self.diagnostics.count("world states")
+        self.diagnostics.took("camera to belief", seconds(self.now() - latent.stamp))
+
+    def _bridge(self) -> None:
+        """Carry the belief over a gap between frames."""
+        now = self.now()
+        gap = seconds(now - self._latent_came) if self._latent_came else 0.0
+        due = seconds(now - self._published) >= self._period
+        if self._published and due and 1.5 * self._period < gap < self.parameters.prediction_limit:
+            self.work(lambda: self._predict(now), slot="latent")
+
+    def _predict(self, stamp: int) -> None:
+        self._publish(self._tracker.predict(stamp))
+        self.diagnostics.count("predictions")
+
+    def _publish(self, state: WorldState) -> None:
+        self._published = state.stamp
+        self._states.publish(state)
+
+    def _forget(self) -> None:
+        self._latent_came = self._odometry_came = self._published = 0
+
+    def _start_anew(self, why: str) -> None:
+        self.get_logger().info(f"{why}: the belief starts anew")
+        self.worker.call(self._tracker.reset, timeout=2.0)
+        self._forget()
+
+    def _reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._start_anew("reset asked for")
+        response.success = True
+        return response
+
+
+def main() -> int:
+    worker = Worker()
+    return run(lambda: [WorldStateTrackerNode(worker=worker)], worker.close)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
