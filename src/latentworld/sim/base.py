@@ -1,4 +1,4 @@
-"""The differential-drive base: two motor-driven wheels and two casters on a free body, its command latency and odometry."""
+"""The differential-drive base: two driven wheels and two casters on a free body, command latency, odometry."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ LATENCY = 0.05  # s from a command to the first motion
 ACCELERATION = 1.5  # m/s^2 at the rim of a wheel
 CASTER = 0.025
 
-# Bumper: a sphere as wide as the chassis, low so that pushing does not tip the base, and blind to the floor. Upright things
-# meet its equator, which is the rim of the chassis, exactly (a cylinder against a box's edge was 5 cm wrong).
+# Bumper: a sphere as wide as the chassis, low so that pushing does not tip the base, and blind to the floor. Upright
+# things meet its equator, the rim of the chassis, exactly (a cylinder against a box's edge was 5 cm wrong).
 BUMPER_HEIGHT = 0.08
 
 _WHEEL = f"""
 <body name="{{name}}" pos="0 {{y}} {WHEEL_RADIUS}">
   <joint name="{{name}}" axis="0 1 0" armature="0.001" damping="0.001"/>
-  <geom name="robot:{{name}}" type="sphere" size="{WHEEL_RADIUS}" mass="0.2" friction="1.0" priority="2" solref="0.01 1" group="3"
-        rgba="0.1 0.1 0.1 1" contype="1" conaffinity="0"/>
+  <geom name="robot:{{name}}" type="sphere" size="{WHEEL_RADIUS}" mass="0.2" friction="1.0" priority="2"
+        solref="0.01 1" group="3" rgba="0.1 0.1 0.1 1" contype="1" conaffinity="0"/>
 </body>"""
 
 BASE_XML = f"""
@@ -34,10 +34,10 @@ BASE_XML = f"""
         friction="0.2" priority="1" group="3" rgba="0.93 0.93 0.95 1" contype="1" conaffinity="0"/>
   <geom name="robot:bumper" type="sphere" size="{RADIUS}" pos="0 0 {BUMPER_HEIGHT}" friction="0.2" priority="1"
         group="5" contype="4" conaffinity="0"/>
-  <geom name="robot:front" type="sphere" size="{CASTER}" pos="0.16 0 {CASTER + 0.0003}" condim="1" priority="2" solref="0.01 1"
-        group="3" contype="1" conaffinity="0"/>
-  <geom name="robot:rear" type="sphere" size="{CASTER}" pos="-0.16 0 {CASTER + 0.0003}" condim="1" priority="2" solref="0.01 1"
-        group="3" contype="1" conaffinity="0"/>
+  <geom name="robot:front" type="sphere" size="{CASTER}" pos="0.16 0 {CASTER + 0.0003}" condim="1" priority="2"
+        solref="0.01 1" group="3" contype="1" conaffinity="0"/>
+  <geom name="robot:rear" type="sphere" size="{CASTER}" pos="-0.16 0 {CASTER + 0.0003}" condim="1" priority="2"
+        solref="0.01 1" group="3" contype="1" conaffinity="0"/>
   <geom name="badge" type="box" size="0.08 0.025 0.004" pos="0.1 0 {HEIGHT}" group="3" rgba="0.9 0.1 0.1 1"
         contype="0" conaffinity="0"/>
   {_WHEEL.format(name="left", y=TRACK / 2)}{_WHEEL.format(name="right", y=-TRACK / 2)}

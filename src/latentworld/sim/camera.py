@@ -9,6 +9,7 @@ from .engine import HEADLESS, mujoco
 from .scene import BASE, CEILING, HULLS, Scene
 
 MAX_DEPTH = 6.0  # metres; farther things are reported here
+NEAR, FAR = 0.02, 15.0  # clipping planes (m)
 FORWARD, HEIGHT, PITCH = 0.12, 0.28, np.radians(12.0)  # where the camera sits on the base
 FIELD_OF_VIEW = np.pi / 2  # vertical and horizontal: the picture is square
 OFF = ("SHADOW", "REFLECTION", "SKYBOX", "HAZE", "FOG")
@@ -36,13 +37,15 @@ class Renderer:
             self._objects.flags[getattr(mujoco.mjtRndFlag, f"mjRND_{flag}")] = 0
         self._uploaded = False
 
-    def draw(self, data: mujoco.MjData, side: int, position: np.ndarray, rotation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def draw(
+        self, data: mujoco.MjData, side: int, position: np.ndarray, rotation: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """A square camera at ``position`` (3,), ``rotation`` (3, 3): columns forward, left, up.
 
         Returns rgb (side, side, 3) uint8 and depth (side, side) float32 metres along the optical axis.
         """
         self._begin(data, side, hidden=BASE)
-        near, far = 0.02, 15.0
+        near, far = NEAR, FAR
         for eye in self._objects.camera:
             eye.pos, eye.forward, eye.up = position, rotation[:, 0], rotation[:, 2]
             eye.frustum_near, eye.frustum_far = near, far

@@ -21,7 +21,7 @@ ATTEMPTS = 64
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """start, goal: (3,) x, y, yaw in the frame of the room. path: (N, 2) a shortest way. blocked: is the straight one hit?"""
+    """start, goal: (3,) x, y, yaw in the frame of the room. path: (N, 2) a shortest way. blocked: the straight one."""
 
     room: Room
     start: np.ndarray
@@ -31,14 +31,16 @@ class Episode:
 
 
 def generate_episode(seed: int, blocked: bool | None = None) -> Episode:
-    """A room of this seed with a start and a goal in it; rooms that allow none are replaced by ones derived from the seed."""
+    """The room of this seed with a start and a goal; where it allows none, a room derived from the seed."""
     for attempt in range(ATTEMPTS):
         room = generate_room(seed, attempt)
         rng = np.random.default_rng([seed, attempt, 0 if blocked is None else 1 + blocked])
         episode = _sample(rng, room, blocked)
         if episode is not None:
             return episode
-    raise LatentworldError(f"room seed {seed}: expected a start and goal with blocked={blocked}, got none in {ATTEMPTS} rooms")
+    raise LatentworldError(
+        f"room seed {seed}: expected a start and goal with blocked={blocked}, got none in {ATTEMPTS} rooms"
+    )
 
 
 def _sample(rng: np.random.Generator, room: Room, blocked: bool | None) -> Episode | None:

@@ -8,7 +8,8 @@ import numpy as np
 class Footprints:
     """What stands in a room, seen from above, in the frame of the room's centre (metres).
 
-    size: (width, depth) between the walls. boxes: (B, 5) x, y, yaw, half length, half width. circles: (C, 3) x, y, radius.
+    size: (width, depth) between the walls. boxes: (B, 5) x, y, yaw, half length, half width.
+    circles: (C, 3) x, y, radius.
     """
 
     def __init__(self, size: tuple[float, float], boxes: np.ndarray, circles: np.ndarray) -> None:
@@ -31,7 +32,8 @@ class Footprints:
             dx, dy = x - self._x, y - self._y
             u = np.abs(dx * self._cos + dy * self._sin) - self._a
             v = np.abs(dy * self._cos - dx * self._sin) - self._b
-            outside = np.hypot(np.maximum(u, 0), np.maximum(v, 0))
+            far_u, far_v = np.maximum(u, 0), np.maximum(v, 0)
+            outside = np.sqrt(far_u * far_u + far_v * far_v)
             nearest = np.minimum(nearest, (outside + np.minimum(np.maximum(u, v), 0)).min(1))
         if len(self._circles):
             centre = self._circles

@@ -12,7 +12,7 @@ LEG = 0.02  # half width of a leg (m)
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One solid of an obstacle, in the obstacle's frame (floor at z = 0). size: MuJoCo half sizes. accent: second colour."""
+    """One solid of an obstacle, in the obstacle's frame (floor at z = 0). size: MuJoCo half sizes."""
 
     shape: str
     size: tuple[float, ...]
@@ -97,7 +97,8 @@ def sofa(rng: np.random.Generator) -> Shape:
         Part("box", (a, b, seat / 2), (0, 0, seat / 2)),
         Part("box", (0.08, b, back / 2), (0.08 - a, 0, back / 2), accent=True),
     ]
-    parts += [Part("box", (a, 0.07, (seat + 0.12) / 2), (0, s * (b - 0.07), (seat + 0.12) / 2), accent=True) for s in (-1, 1)]
+    arm = (seat + 0.12) / 2
+    parts += [Part("box", (a, 0.07, arm), (0, s * (b - 0.07), arm), accent=True) for s in (-1, 1)]
     return Shape("sofa", tuple(parts), (a, b), against_wall=0.6)
 
 

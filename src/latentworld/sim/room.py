@@ -47,7 +47,7 @@ class Obstacle:
 
 @dataclass(frozen=True, slots=True)
 class Ledge:
-    """A strip along one wall that lies lower. axis: 0 x, 1 y; side: -1, +1; depth: metres from the wall; edge: coordinate."""
+    """A lower strip along one wall. axis: 0 x, 1 y; side: -1, +1; depth: metres from the wall; edge: its x or y."""
 
     axis: int
     side: int

@@ -1,4 +1,4 @@
-"""From a room to a MuJoCo model: floor, walls, ledge, obstacles, lights and the base, and which geom belongs to what."""
+"""From a room to a MuJoCo model: floor, walls, ledge, obstacles, lights and base, and which geom belongs to what."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LOOK = 1  # mixed into the seed, so that looks and layout are drawn apart
 # Geom groups that some or all pictures leave out.
 BASE, CEILING, HULLS = 3, 4, 5
 
-# What stands fast is drawn as its parts and touched as its footprint, raised to this height (m): the base passes under nothing.
+# What stands fast is drawn as its parts and touched as its footprint, this high (m): the base passes under nothing.
 HULL = 0.5
 
 # What a touched geom belongs to; obstacle i of the room is OBSTACLE + i.
@@ -30,8 +30,8 @@ OBSTACLE = 7
 # Every room has the same textures in the same sizes, so that one rendering context serves all rooms.
 FLOOR_TEXTURE, WALL_TEXTURES, OBJECT_TEXTURES = 128, (64, 64), (32,) * 6
 
-# What collides with what: the base's wheels, casters and chassis (bit 1) with the floor; crates (bit 2) with the floor, walls,
-# obstacles and each other; the base's bumper (bit 4) with all but the floor.
+# What collides with what: the base's wheels, casters and chassis (bit 1) with the floor; crates (bit 2) with the floor,
+# walls, obstacles and each other; the base's bumper (bit 4) with all but the floor.
 GROUND = 'contype="0" conaffinity="3"'
 STATIC = 'contype="0" conaffinity="6"'
 MOVABLE = 'contype="2" conaffinity="6"'
@@ -68,15 +68,18 @@ def _owner(name: str) -> int:
 
 def _xml(room: Room, rng: np.random.Generator) -> str:
     sizes = (FLOOR_TEXTURE, *WALL_TEXTURES)
-    textures = [f'<texture name="t{i}" type="2d" builtin="flat" width="{n}" height="{n}"/>' for i, n in enumerate(sizes)]
+    textures = [
+        f'<texture name="t{i}" type="2d" builtin="flat" width="{n}" height="{n}"/>' for i, n in enumerate(sizes)
+    ]
     textures += [
         f'<texture name="t{len(sizes) + i}" type="cube" builtin="flat" width="{n}" height="{6 * n}"/>'
         for i, n in enumerate(OBJECT_TEXTURES)
     ]
-    repeat = {0: rng.uniform(0.4, 1.2), 1: rng.uniform(2, 4), 2: rng.uniform(1, 2)}
+    floor, bricks, paper = rng.uniform(0.4, 1.2), rng.uniform(2, 4), rng.uniform(1, 2)
+    repeat = [(floor, floor), (bricks, bricks / 2), (paper, paper / 2)] + [(1, 1)] * len(OBJECT_TEXTURES)
     materials = [
-        f'<material name="m{i}" texture="t{i}" texrepeat="{repeat.get(i, 1):.2f} {repeat.get(i, 1) / (2 if i in (1, 2) else 1):.2f}"'
-        f' texuniform="{str(i == 0).lower()}" specular="0.1" shininess="0.1"/>'
+        f'<material name="m{i}" texture="t{i}" texrepeat="{_v(repeat[i])}" texuniform="{str(i == 0).lower()}"'
+        ' specular="0.1" shininess="0.1"/>'
         for i in range(len(textures))
     ]
     body = [*_lights(room, rng), *_floor(room, rng), *_walls(room, rng), *_decoration(room, rng)]
@@ -86,8 +89,9 @@ def _xml(room: Room, rng: np.random.Generator) -> str:
         f'<mujoco><compiler angle="radian"/><option timestep="{TIMESTEP}" integrator="implicitfast" iterations="20"/>'
         '<statistic extent="1" center="0 0 0.5"/><size memory="2M"/>'
         '<visual><quality offsamples="0" shadowsize="0" numslices="20" numstacks="10" numquads="4"/>'
-        '<headlight active="0"/><map znear="0.02" zfar="15"/></visual>'
-        f"<asset>{''.join(textures + materials)}</asset><worldbody>{''.join(body)}{BASE_XML}</worldbody>{DRIVE_XML}</mujoco>"
+        '<headlight active="0"/></visual>'
+        f"<asset>{''.join(textures + materials)}</asset><worldbody>{''.join(body)}{BASE_XML}</worldbody>"
+        f"{DRIVE_XML}</mujoco>"
     )
 
 
@@ -188,14 +192,16 @@ def _decoration(room: Room, rng: np.random.Generator) -> list[str]:
             along = rng.uniform(-1, 1) * (half - width)
             look = f'rgba="{_v(colour(rng, (0.2, 1.0)))} 1" {GHOST}'
             thickness = 0.01 * (1 + n)
-            geoms.append(_panel(f"picture:{index}{n}", normal, tangent, at - thickness, along, z, (width, height), thickness, look))
+            name, half_size = f"picture:{index}{n}", (width, height)
+            geoms.append(_panel(name, normal, tangent, at - thickness, along, z, half_size, thickness, look))
     return geoms
 
 
 def _obstacle(index: int, obstacle: Obstacle, rng: np.random.Generator) -> list[str]:
     first = 1 + len(WALL_TEXTURES)
     looks = [
-        f'material="m{first + rng.integers(len(OBJECT_TEXTURES))}" rgba="{_v(colour(rng, (0.7, 1.0), 0.5))} 1"' for _ in range(2)
+        f'material="m{first + rng.integers(len(OBJECT_TEXTURES))}" rgba="{_v(colour(rng, (0.7, 1.0), 0.5))} 1"'
+        for _ in range(2)
     ]
     shape, mass = obstacle.shape, obstacle.mass
     owner = f"obstacle:{index}"

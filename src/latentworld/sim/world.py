@@ -9,7 +9,7 @@ import numpy as np
 
 from ..types import Frame, LatentworldError, Odometry, stamp_of
 from .base import Drive, WheelOdometry
-from .camera import CameraMount, Renderer
+from .camera import FIELD_OF_VIEW, MAX_DEPTH, CameraMount, Renderer
 from .engine import mujoco
 from .episode import generate_episode
 from .scene import NOTHING, ROBOT, TIMESTEP, WALLS, build_scene
@@ -24,8 +24,8 @@ SENSORS, DEPTH = 2, 3  # mixed into the seed, so that each noise is a stream of 
 class Truth:
     """What really happened, for scoring and training targets only.
 
-    pose: (x, y, yaw) in ``odom``. contact: the base touched anything but the floor since the last step. dropped: it fell off
-    the ledge or over. contacts: separate touches since the reset.
+    pose: (x, y, yaw) in ``odom``. contact: the base touched anything but the floor during the last step. dropped: it
+    fell off the ledge or over. contacts: separate touches since the reset.
     """
 
     pose: np.ndarray
@@ -37,8 +37,8 @@ class Truth:
 class World:
     """A robot in a room. All poses and points are in ``odom``, which lies at the start pose of the episode.
 
-    seed: the room (see ``room.py`` for which seeds are for training). blocked: whether the straight way to the goal is hit by
-    an obstacle or the ledge, None for either. One thread, please: the camera's OpenGL context belongs to it.
+    seed: the room (see ``room.py`` for which seeds are for training). blocked: whether the straight way to the goal is
+    hit by an obstacle or the ledge, None for either. Use it from one thread: the camera's OpenGL context belongs to it.
     """
 
     def __init__(self, seed: int, blocked: bool | None = None, image_size: int = 64) -> None:
@@ -72,7 +72,7 @@ class World:
         self._wheels = [int(self._model.joint(name).qposadr[0]) for name in ("left", "right")]
 
         rng = np.random.default_rng([self.seed, SENSORS])
-        self._mount = CameraMount(rng)
+        self.camera = CameraMount(rng)
         self._odometry = WheelOdometry(rng)
         self._drive = Drive(TIMESTEP)
         self._steps, self._contacts = 0, 0
@@ -139,7 +139,7 @@ class World:
         return self._expose(self._data.xpos[self._base], rotation, self.time_ns)
 
     def view(self, pose: np.ndarray) -> Frame:
-        """What the camera would see with the base at ``pose`` (x, y, yaw) in ``odom``, the robot itself being elsewhere."""
+        """What the camera would see with the base at ``pose`` (x, y, yaw) in ``odom``; the robot stays where it is."""
         x, y, yaw = self.to_room(pose)
         return self._expose(np.array([x, y, 0.0]), _rotation(yaw, 3), self.time_ns)
 
@@ -160,10 +160,15 @@ class World:
         return Truth(pose, self._contact, bool(position[2] < -0.05 or rotation[8] < FALLEN), self._contacts)
 
     def _expose(self, position: np.ndarray, rotation: np.ndarray, stamp: int) -> Frame:
-        rgb, depth = self._renderer.draw(self._data, self.image_size, *self._mount.pose(position, rotation))
+        rgb, depth = self._renderer.draw(self._data, self.image_size, *self.camera.pose(position, rotation))
         rng = np.random.default_rng([self.seed, DEPTH, self._steps])
-        depth = depth * (1 + self._mount.depth_noise * rng.standard_normal(depth.shape, dtype=np.float32))
-        return Frame(stamp, rgb, np.minimum(depth, np.float32(6.0)))
+        depth = depth * (1 + self.camera.depth_noise * rng.standard_normal(depth.shape, dtype=np.float32))
+        return Frame(stamp, rgb, np.minimum(depth, np.float32(MAX_DEPTH)))
+
+    @property
+    def focal_length(self) -> float:
+        """Of the camera, in pixels, in both directions; the optical axis meets the middle of the picture."""
+        return self.image_size / 2 / math.tan(FIELD_OF_VIEW / 2)
 
     # -- geometry
 
