@@ -90,10 +90,11 @@ class Renderer:
     def _open(self, side: int) -> None:
         try:
             self._gl = mujoco.GLContext(side, side)
+            self._gl.make_current()
+            self._context = mujoco.MjrContext(self._scene.model, mujoco.mjtFontScale.mjFONTSCALE_50)
         except Exception as error:  # each OpenGL back end raises its own
-            raise LatentworldError(f"camera: {HEADLESS}, got {error!r}") from error
-        self._gl.make_current()
-        self._context = mujoco.MjrContext(self._scene.model, mujoco.mjtFontScale.mjFONTSCALE_50)
+            self._gl = None
+            raise LatentworldError(f"camera: {HEADLESS}, got {error}") from error
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
         self._uploaded = True
         self._side = 0

@@ -16,7 +16,7 @@ HEADLESS = "expected a headless OpenGL library (Debian, Ubuntu: apt install libe
 
 try:
     import mujoco
-except (ImportError, AttributeError, OSError) as error:
+except (ImportError, AttributeError, OSError, RuntimeError) as error:
     raise LatentworldError(
         f"MuJoCo cannot start with MUJOCO_GL={os.environ.get('MUJOCO_GL', '')}: {HEADLESS}, got {error!r}"
     ) from error
