@@ -173,7 +173,10 @@ class World:
     # -- geometry
 
     def clearance(self, points: np.ndarray) -> np.ndarray:
-        """(N, 2) -> (N,) metres from each point to the nearest obstacle or wall as they stand now, negative inside."""
+        """(N, 2) -> (N,) metres from each point to the nearest obstacle or wall as they stand now, negative inside.
+
+        A crate that was tipped over counts with the footprint it had upright.
+        """
         for row, body in self._rows:
             x, y, _ = self._data.xpos[body]
             rotation = self._data.xmat[body]
