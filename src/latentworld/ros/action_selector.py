@@ -33,7 +33,8 @@ from latentworld.types import ActionSequence, Frame, Goal, GoalKind, Latentworld
 from latentworld_ros.action import ReachGoal
 from latentworld_ros.srv import QueryMemory
 
-HEARTBEAT = 0.2  # s
+HEARTBEAT = 0.1  # s
+SILENCE = 0.15  # s without a plan after which one says why; with a heartbeat more still within the gate's plan_timeout
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class ActionSelectorNode(ManagedNode):
         self._state: WorldState | None = None
         self._plan_made: Plan | None = None
         self._planned_for: Drive | None = None
-        self._published = 0.0
+        self._published, self._beats = 0.0, 0
         self.input(STATE, "world_state", qos.belief(), self._on_state)
         self.every(HEARTBEAT, self._heartbeat)
 
@@ -133,7 +134,7 @@ class ActionSelectorNode(ManagedNode):
 
     def _heartbeat(self) -> None:
         """Where no world state comes, the gate and whoever waits for the goal still hear why nothing moves."""
-        if time.monotonic() - self._published > HEARTBEAT:
+        if time.monotonic() - self._published > SILENCE:
             drive = self._goals.drive
             if drive is None:
                 self._stand(PlanStatus.NO_GOAL, "no goal")
@@ -141,6 +142,11 @@ class ActionSelectorNode(ManagedNode):
                 message = f"no world state on {self.resolve_topic_name('world_state')}"
                 self._stand(PlanStatus.STALE, message)
                 self._goals.heard(drive, PlanStatus.STALE, message, self.now())
+        self._beats += 1
+        if self._beats % 2 == 0:
+            self._feed_back()
+
+    def _feed_back(self) -> None:
         plan, state, drive = self._plan_made, self._state, self._goals.drive
         if drive is not None and state is not None:
             distance = math.nan if drive.goal.pose is None else float(np.hypot(*(drive.goal.pose[:2] - state.pose[:2])))

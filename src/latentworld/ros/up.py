@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -21,18 +22,14 @@ def commands(
     use_sim_time: bool = False,
     namespace: str = "",
     remaps: Mapping[str, str] | None = None,
-    parameters: Mapping[str, object] | None = None,
 ) -> dict[str, list[str]]:
-    """Process name -> command line. Later files and ``parameters`` (for the nodes that have them: node.name -> value) win."""
+    """Process name -> command line. What later files say wins."""
     for file in params_files:
         if not Path(file).is_file():
             raise LatentworldError(f"params file {file}: no such file")
     common = ["--ros-args"]
     for file in params_files:
         common += ["--params-file", str(file)]
-    for name, value in (parameters or {}).items():
-        node, _, field = name.partition(".")
-        common += ["-p", f"{node}:{field}:={_yaml(value)}"]
     if namespace:
         common += ["-r", f"__ns:=/{namespace.strip('/')}"]
     for old, new in (remaps or {}).items():
@@ -60,5 +57,8 @@ def up(**choices: object) -> int:
         return 0 if processes.stop() and not name else 1
 
 
-def _yaml(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+
+def write_parameters(path: str | Path, parameters: Mapping[str, Mapping[str, object]]) -> None:
+    """A parameter file (node -> parameter -> value) that holds in any namespace. JSON is YAML."""
+    nodes = {f"/**/{node}": {"ros__parameters": dict(values)} for node, values in parameters.items()}
+    Path(path).write_text(json.dumps(nodes, indent=1) + "\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +48,7 @@ class WorldStateTrackerNode(ManagedNode):
 
     def activate(self) -> None:
         self._forget()
+        self._heard = dict.fromkeys(("odometry", "latent"), time.monotonic())
         self.input(LATENT, "latent_observation", qos.latent(), self._on_latent)
         self.listen(OdometryMessage, "odom", qos.odometry(), self._on_odometry)
         commands.listen(self, self.parameters.enable_stamped_cmd_vel, self._on_command)
@@ -60,11 +62,10 @@ class WorldStateTrackerNode(ManagedNode):
         self._tracker = None
 
     def watch(self) -> None:
-        for name, topic, last in (("odometry", "odom", self._odometry_came), ("latent", "latent_observation", self._latent_came)):
-            silence = seconds(self.now() - last) if last else None
-            if silence is None or silence > self.parameters.input_timeout:
-                since = "yet" if silence is None else f"for {silence:.1f} s"
-                self.diagnostics.problem(name, ERROR, f"no {name} on {self.resolve_topic_name(topic)} {since}")
+        for name, topic in (("odometry", "odom"), ("latent", "latent_observation")):
+            silence = time.monotonic() - self._heard[name]
+            if silence > self.parameters.input_timeout:
+                self.diagnostics.problem(name, ERROR, f"no {name} on {self.resolve_topic_name(topic)} for {silence:.1f} s")
             else:
                 self.diagnostics.clear(name)
         commands.check_type(self, self.parameters.enable_stamped_cmd_vel)
@@ -79,15 +80,15 @@ class WorldStateTrackerNode(ManagedNode):
             self.diagnostics.problem("odom", ERROR, f"{self.resolve_topic_name('odom')}: {error}")
             return
         self.diagnostics.clear("odom")
-        self._odometry_came = self.now()
+        self._located, self._heard["odometry"] = True, time.monotonic()
         self.work(lambda: self._tracker.odometry(odometry))
 
     def _on_command(self, action: Action) -> None:
         self.work(lambda: self._tracker.command(action))
 
     def _on_latent(self, latent: Latent) -> None:
-        self._latent_came = self.now()
-        if self._odometry_came:  # a belief needs to know where it is
+        self._latent_came, self._heard["latent"] = self.now(), time.monotonic()
+        if self._located:  # a belief needs to know where it is
             self.work(lambda: self._observe(latent), slot="latent")
 
     def _observe(self, latent: Latent) -> None:
@@ -116,7 +117,8 @@ class WorldStateTrackerNode(ManagedNode):
         self._states.publish(state)
 
     def _forget(self) -> None:
-        self._latent_came = self._odometry_came = self._published = 0
+        self._latent_came = self._published = 0  # ns of the robot's clock
+        self._located = False
 
     def _start_anew(self, why: str) -> None:
         self.get_logger().info(f"{why}: the belief starts anew")

@@ -1,0 +1,180 @@
+"""latent_observation and world_state -> keyframes on disk; the service query_memory asks for them."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from sensor_msgs.msg import CompressedImage, Image
+
+from latentworld.memory import Keyframe, MemoryAnswer, MemoryParameters, MemoryQuery, VisualMemory
+from latentworld.memory.thumbnails import thumbnail
+from latentworld.parameters import parameter
+from latentworld.perception.encoder import PerceptionEncoder
+from latentworld.ros import images, qos
+from latentworld.ros.channel import Bus
+from latentworld.ros.codecs import LATENT, STATE, from_time, to_header, to_pose2d, to_time
+from latentworld.ros.diagnostics import ERROR, WARN
+from latentworld.ros.models import world_model
+from latentworld.ros.moments import Moment, Moments
+from latentworld.ros.node import ManagedNode, said
+from latentworld.ros.process import run
+from latentworld.ros.tensors import from_tensor, packed
+from latentworld.ros.worker import Worker
+from latentworld.types import Frame, Latent, LatentworldError
+from latentworld_ros import msg
+from latentworld_ros.srv import QueryMemory
+
+LIMIT = 5  # keyframes answered where the request names no limit
+
+
+@dataclass(frozen=True, slots=True)
+class VisualMemoryParameters:
+    checkpoint: str = parameter("", "path of a checkpoint; empty: the shipped one")
+    path: str = parameter("~/.ros/latentworld/memory.sqlite", "file the memory lives in; made where there is none")
+    timeout: float = parameter(2.0, "s that the encoding of a query's image may take", 0.01, 60.0)
+    memory: MemoryParameters = field(default_factory=MemoryParameters)
+
+
+class VisualMemoryNode(ManagedNode):
+    defaults = VisualMemoryParameters()
+
+    def __init__(self, bus: Bus | None = None, worker: Worker | None = None, **options: Any) -> None:
+        super().__init__("visual_memory", bus, worker, **options)
+        self._memory: VisualMemory | None = None
+
+    def configure(self) -> None:
+        model = self.worker.call(lambda: world_model(self.parameters.checkpoint), timeout=120.0)
+        self._encoder = PerceptionEncoder(model)
+        self._memory = VisualMemory(self.parameters.path, model.model_id, self.parameters.memory)
+        if self._memory.store.repaired:
+            self.diagnostics.problem("store", WARN, self._memory.store.repaired)
+        self._image_topic = self.resolve_topic_name("camera/image_raw")
+
+    def activate(self) -> None:
+        self._moments = Moments()
+        self.input(LATENT, "latent_observation", qos.latent(), self._on_latent)
+        self.input(STATE, "world_state", qos.belief(), self._on_state)
+        self.listen(Image, "camera/image_raw", qos.camera(), self._on_image)
+        self.serve(QueryMemory, "query_memory", self._query)
+
+    def deactivate(self) -> None:
+        self._memory.flush()
+
+    def cleanup(self) -> None:
+        if self._memory is not None:
+            self._memory.close()
+        self._memory = self._encoder = None
+
+    def watch(self) -> None:
+        self.diagnostics.value("keyframes", len(self._memory))
+        if failure := self._memory.store.failure:
+            text = f"{self._memory.store.path}: {self._memory.store.waiting} keyframes cannot be written: {failure}"
+            self.diagnostics.problem("disk", ERROR, text)
+        else:
+            self.diagnostics.clear("disk")
+
+    # what is seen: on the faculties' thread, in the order it came
+    def _on_latent(self, latent: Latent) -> None:
+        self.work(lambda: self._consider(self._moments.latent(latent)))
+
+    def _on_state(self, state: Any) -> None:
+        self.work(lambda: self._consider(self._moments.state(state)))
+
+    def _on_image(self, message: Image) -> None:
+        self.work(lambda: self._consider(self._moments.picture(from_time(message.header.stamp), message)))
+
+    def _consider(self, moments: list[Moment]) -> None:
+        for moment in moments:
+            began = time.perf_counter()
+            if self._memory.consider(moment.state, moment.latent, self._thumbnail(moment.picture)) is not None:
+                self.diagnostics.count("kept")
+            self.diagnostics.took("consider", time.perf_counter() - began)
+
+    def _thumbnail(self, message: Image | None) -> bytes | None:
+        """A frame is worth keeping also where its picture is not fit to be seen; the encoder says what is wrong with it."""
+        try:
+            if message is not None:
+                return thumbnail(images.colour(message, self._image_topic), self.parameters.memory.thumbnail_size)
+        except LatentworldError:
+            pass
+        return None
+
+    # what is asked: on the ROS thread
+    def _query(self, request: QueryMemory.Request, response: QueryMemory.Response) -> QueryMemory.Response:
+        self.diagnostics.count("queries")
+        began = time.perf_counter()
+        try:
+            answer = self._remembered(request.id) if request.id else self._memory.query(self._asked(request))
+        except Exception as error:  # rclpy would end the node
+            response.message = said(error)
+            return response
+        response.success, response.never_seen = True, answer.never_seen
+        response.keyframes = [keyframe_to_message(k, request.with_thumbnails) for k in answer.keyframes]
+        self.diagnostics.took("query", time.perf_counter() - began)
+        return response
+
+    def _remembered(self, id: int) -> MemoryAnswer:
+        found = self._memory.get(id)
+        if found is None:
+            raise LatentworldError(f"id: expected a keyframe of the memory, got {id}")
+        return MemoryAnswer((found,), False)
+
+    def _asked(self, request: QueryMemory.Request) -> MemoryQuery:
+        if request.object:
+            raise LatentworldError(f"object: expected none, as objects are not tracked yet, got '{request.object}'")
+        place = (request.place.x, request.place.y, request.place.theta) if request.use_place else None
+        return MemoryQuery(
+            self._latent(request),
+            place,
+            request.radius or math.inf,
+            after=from_time(request.after) or None,
+            before=from_time(request.before) or None,
+            limit=request.limit or LIMIT,
+            thumbnails=request.with_thumbnails,
+        )
+
+    def _latent(self, request: QueryMemory.Request) -> Latent | None:
+        has_image, has_latent = bool(request.image.data), bool(request.latent.data)
+        if has_image and has_latent:
+            raise LatentworldError("image, latent: expected one of them, got both")
+        if has_latent:
+            vector = from_tensor(request.latent, "latent", None).astype(np.float32)
+            return Latent(self.now(), request.model_id, vector)
+        if not has_image:
+            return None
+        rgb = images.colour(request.image, "image")
+        depth = images.depth(request.depth, "depth") if request.depth.data else None
+        frame = Frame(from_time(request.image.header.stamp), rgb, depth)
+        return self.worker.call(lambda: self._encoder.encode(frame), self.parameters.timeout)
+
+
+def keyframe_to_message(keyframe: Keyframe, with_thumbnail: bool) -> msg.Keyframe:
+    message = msg.Keyframe(
+        id=keyframe.id,
+        stamp=to_time(keyframe.stamp),
+        pose=to_pose2d(keyframe.pose),
+        frame_id=keyframe.frame_id,
+        pose_covariance=keyframe.covariance.astype(np.float32).reshape(-1),
+        latent_distance=keyframe.latent_distance,
+        place_distance=keyframe.place_distance,
+        surprise=keyframe.surprise,
+    )
+    if with_thumbnail and keyframe.thumbnail:
+        jpeg = np.frombuffer(keyframe.thumbnail, np.uint8)
+        header = to_header(keyframe.stamp, "camera")
+        message.thumbnail = CompressedImage(header=header, format="jpeg", data=packed(jpeg, "B"))
+    return message
+
+
+def main() -> int:
+    worker = Worker()
+    return run(lambda: [VisualMemoryNode(worker=worker)], worker.close)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

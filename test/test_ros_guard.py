@@ -1,0 +1,139 @@
+"""The guard: what may reach the wheels."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from latentworld.selection.guard import Guard, GuardParameters, Reason
+from latentworld.types import ActionSequence, Plan, PlanStatus
+
+MS = 1_000_000
+P = GuardParameters(max_linear_acceleration=50.0, max_angular_acceleration=200.0)
+
+
+def plan(stamp=0, values=((0.3, 0.5),) * 10, status=PlanStatus.OK, seen=None, **changes):
+    sequence = ActionSequence(0.2, np.array(values, np.float32).reshape(-1, 2))
+    seen = stamp if seen is None else seen
+    return replace(Plan(stamp, seen, "m", status, sequence, None, message="because"), **changes)
+
+
+def settle(guard, now, steady):
+    """The verdict once acceleration limits have had their time."""
+    for _ in range(20):
+        verdict = guard.tick(now, steady)
+        steady += 0.1
+    return verdict
+
+
+def test_sends_the_row_in_force_by_time_since_the_stamp():
+    guard = Guard(P)
+    guard.accept(plan(values=[(0.1, 0.0), (0.2, 0.0)] * 5), 50 * MS, 0.0)
+    assert guard.tick(50 * MS, 0.0).linear == pytest.approx(0.1)
+    assert guard.tick(250 * MS, 0.2).linear == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (dict(values=[(np.nan, 0.0)] * 5), Reason.NOT_FINITE),
+        (dict(values=[(0.1, 0.0)] * 4 + [(0.1, np.inf)]), Reason.NOT_FINITE),
+        (dict(values=[(1.2, 0.0)] * 5), Reason.OVER_LIMIT),
+        (dict(values=[(-0.5, 0.0)] * 5), Reason.OVER_LIMIT),
+        (dict(values=[(0.0, -3.2)] * 5), Reason.OVER_LIMIT),
+        (dict(values=np.zeros((0, 2))), Reason.BAD_SEQUENCE),
+        (dict(status=PlanStatus.UNSAFE), Reason.STATUS),
+        (dict(status=PlanStatus.STALE), Reason.STATUS),
+        (dict(status=PlanStatus.FAILED), Reason.STATUS),
+        (dict(status=PlanStatus.NO_GOAL), Reason.NO_GOAL),
+        (dict(status=PlanStatus.GOAL_REACHED), Reason.GOAL_REACHED),
+        (dict(seen=-600 * MS), Reason.OBSERVATION_OLD),
+        (dict(stamp=900 * MS), Reason.STAMP_AHEAD),
+        (dict(stamp=-400 * MS), Reason.PLAN_OLD),
+        (dict(sequence=ActionSequence(0.2, np.zeros((5, 2), np.float32), ("linear.x", "linear.y"))), Reason.BAD_SEQUENCE),
+        (dict(sequence=ActionSequence(float("nan"), np.zeros((5, 2), np.float32))), Reason.BAD_SEQUENCE),
+    ],
+)
+def test_stops_for(bad, reason):
+    guard = Guard(P)
+    guard.accept(plan(-500 * MS, seen=-700 * MS), -500 * MS, 0.0)
+    assert guard.tick(-500 * MS, 0.0).linear > 0
+    guard.accept(plan(**bad), 0, 0.1)
+    verdict = guard.tick(0, 0.1)
+    assert verdict.reason is reason
+    assert verdict.linear < 0.3
+    for steady in (0.2, 0.3, 0.4):
+        verdict = guard.tick(0, steady)
+    assert (verdict.linear, verdict.angular) == (0.0, 0.0)
+
+
+def test_clips_what_is_slightly_over():
+    guard = Guard(P)
+    guard.accept(plan(values=[(0.6, -2.0)] * 5), 0, 0.0)
+    verdict = guard.tick(0, 0.0)
+    assert verdict.reason is Reason.PLAN
+    assert (verdict.linear, verdict.angular) == (pytest.approx(0.5), pytest.approx(-1.5))
+
+
+def test_stops_when_no_plan_comes_though_the_robots_clock_stands_still():
+    guard = Guard(P)
+    guard.accept(plan(), 0, 10.0)
+    assert guard.tick(0, 10.29).reason is Reason.PLAN
+    verdict = guard.tick(0, 10.31)
+    assert verdict.reason is Reason.NO_PLAN
+    assert "0.31 s ago" in verdict.detail and "0.30" in verdict.detail
+
+
+def test_stops_when_the_sequence_is_over():
+    guard = Guard(replace(P, plan_timeout=5.0, observation_timeout=5.0))
+    guard.accept(plan(values=[(0.3, 0.0)] * 2), 0, 0.0)
+    assert guard.tick(390 * MS, 0.1).reason is Reason.PLAN
+    assert guard.tick(410 * MS, 0.2).reason is Reason.PLAN_ENDED
+
+
+def test_refuses_stamps_that_go_back_but_goes_on_with_the_next_good_plan():
+    guard = Guard(P)
+    guard.accept(plan(200 * MS), 200 * MS, 0.0)
+    guard.accept(plan(100 * MS), 210 * MS, 0.01)
+    assert guard.tick(210 * MS, 0.02).reason is Reason.STAMP_BACK
+    guard.accept(plan(300 * MS, seen=150 * MS), 300 * MS, 0.1)
+    assert guard.tick(300 * MS, 0.1).reason is Reason.STAMP_BACK
+    guard.accept(plan(300 * MS), 300 * MS, 0.2)
+    assert guard.tick(300 * MS, 0.2).reason is Reason.PLAN
+
+
+def test_a_clock_that_jumps_back_stops_and_earlier_stamps_are_good_again():
+    guard = Guard(P)
+    guard.accept(plan(5000 * MS), 5000 * MS, 0.0)
+    assert guard.tick(1000 * MS, 0.05).reason is Reason.CLOCK_BACK
+    guard.accept(plan(1050 * MS), 1050 * MS, 0.1)
+    assert guard.tick(1050 * MS, 0.1).reason is Reason.PLAN
+
+
+def test_a_fresh_stamp_does_not_hide_an_old_observation():
+    guard = Guard(P)
+    for k in range(10):
+        now = k * 100 * MS
+        guard.accept(plan(now, seen=0), now, k * 0.1)
+        verdict = guard.tick(now, k * 0.1)
+        assert (verdict.reason is Reason.PLAN) == (now <= 500 * MS)
+    assert verdict.reason is Reason.OBSERVATION_OLD
+
+
+def test_stopping_takes_no_longer_than_stop_time_and_speeding_up_obeys_the_limit():
+    guard = Guard(GuardParameters(max_linear_acceleration=0.5, stop_time=0.3, plan_timeout=5.0, observation_timeout=5.0))
+    guard.accept(plan(values=[(0.5, 0.0)] * 10), 0, 0.0)
+    speeds = [guard.tick(0, k * 0.05).linear for k in range(30)]
+    assert max(np.diff(speeds)) <= 0.5 * 0.05 + 1e-9 and speeds[-1] == pytest.approx(0.5)
+    guard.accept(plan(status=PlanStatus.FAILED), 0, 1.5)
+    stopping = [guard.tick(0, 1.5 + k * 0.05).linear for k in range(1, 8)]
+    assert 0 < stopping[1] < 0.5 and stopping[5] == 0.0
+
+
+def test_halt_forgets_everything():
+    guard = Guard(P)
+    guard.accept(plan(), 0, 0.0)
+    guard.tick(0, 0.0)
+    guard.halt()
+    verdict = guard.tick(0, 0.05)
+    assert (verdict.linear, verdict.angular, verdict.reason) == (0.0, 0.0, Reason.NO_PLAN_YET)
