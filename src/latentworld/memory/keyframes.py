@@ -17,7 +17,7 @@ class Keyframe:
 
     stamp: exposure (ns). pose: (3,) float64 x, y, yaw in frame ``frame_id`` at the stamp; covariance: (3, 3) of it.
     frame: number of the laying of that frame. surprise: p-value when it was kept. latent_distance: Euclidean;
-    place_distance: metres; both NaN where not asked for. thumbnail: JPEG, ``None`` where there is or was asked for none.
+    place_distance: metres; both NaN where not asked for. thumbnail: JPEG, ``None`` without.
     """
 
     id: int
@@ -34,7 +34,7 @@ class Keyframe:
 
 
 class KeyframeGate:
-    """Keeps a frame when, since the last one kept, the base has moved or turned or time has passed; or on a surprise."""
+    """Keeps a frame when, since the last one kept, the base moved or turned or time passed; or on a surprise."""
 
     def __init__(self, parameters: MemoryParameters):
         self._parameters = parameters

@@ -44,12 +44,12 @@ def matching(
 
 def nearest_places(connection: sqlite3.Connection, query: MemoryQuery, frame: int) -> np.ndarray:
     """Ids (n,) by place distance: widening circles, until enough lie inside one, for all others are farther."""
-    radius = min(1.0, query.radius)
+    radius = min(0.05, query.radius)
     while True:
         ids, distance = matching(connection, query, frame, radius)
         if len(ids) >= query.limit or radius >= query.radius:
             return ids[np.lexsort((-ids, distance))[: query.limit]]
-        radius = min(4.0 * radius if radius < 1e5 else math.inf, query.radius)
+        radius = min(2.0 * radius if radius < 1e5 else math.inf, query.radius)
 
 
 def nearest_stamps(connection: sqlite3.Connection, query: MemoryQuery) -> np.ndarray:

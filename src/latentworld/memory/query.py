@@ -18,8 +18,8 @@ class MemoryQuery:
     """Any combination of keys; what is left at its default is not asked for.
 
     latent: rank by distance to it. place: (x, y) or a pose, metres, in the laying ``frame`` (default: the one in force;
-    in a memory opened for reading, the newest); only what lies within ``radius`` metres of it. after, before: only stamps
-    (ns) in this span, both ends included.
+    in a memory opened for reading, the newest); only what lies within ``radius`` metres of it. after, before: only
+    stamps (ns) in this span, both ends included.
 
     Ranked by latent distance where a latent is given, else by place distance, else by nearness in time: to ``after`` or
     ``before`` where one of them is given, to the middle of the span where both are, to now where none is.

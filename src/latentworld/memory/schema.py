@@ -59,8 +59,8 @@ def damage(path: Path) -> str:
             found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         finally:
             connection.close()
-    except sqlite3.OperationalError as error:
-        raise LatentworldError(f"memory {path}: expected a file that can be opened, got: {error}") from error
+    except sqlite3.OperationalError:  # not ours to open or to read: no sign of damage
+        raise
     except sqlite3.DatabaseError as error:  # malformed, or not a database at all
         return str(error)
     return "" if found == "ok" else found.replace("\n", " ")

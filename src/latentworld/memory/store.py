@@ -53,24 +53,25 @@ class KeyframeStore:
             raise LatentworldError(f"memory {self.path}: expected a file, got none")
         with self.reading() as connection:
             refuse_foreign(self.path, connection)
+            self._models = dict(connection.execute("SELECT model_id, id FROM model").fetchall())
+        self._last_frame = self._scalar("SELECT max(id) FROM frame") or 0
         self._last_id = self._scalar("SELECT seq FROM sqlite_sequence WHERE name = 'keyframe'") or 0
 
     def _open_writer(self, interval: float, rows: int) -> None:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock = open(f"{self.path}.lock", "w")
+            self._lock = open(f"{self.path}.lock", "w")  # noqa: SIM115: held until close
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if found := damage(self.path):
+                self.repaired = f"memory {self.path}: damaged ({found}); kept as {move_aside(self.path)}, a new one begun"
+                log.error(self.repaired)
+            self._writing = connect(self.path, writable=True)
+            prepare(self._writing)
         except BlockingIOError:
             raise LatentworldError(f"memory {self.path}: expected to be its only writer, got another process") from None
-        except OSError as error:
-            raise LatentworldError(f"memory {self.path}: expected a file that can be written, got: {error}") from None
-        if found := damage(self.path):
-            self.repaired = f"memory {self.path}: damaged ({found}); kept as {move_aside(self.path)}, a new one begun"
-            log.error(self.repaired)
-        connection = connect(self.path, writable=True)
-        prepare(connection)
-        self._writer = GroupCommit(connection, interval, rows)
-        self._writing = connection
+        except (OSError, sqlite3.Error) as error:
+            raise LatentworldError(f"memory {self.path}: expected a file that can be written, got: {error}") from error
+        self._writer = GroupCommit(self._writing, interval, rows)
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -127,9 +128,13 @@ class KeyframeStore:
         return self.acknowledged() < id <= self._last_id
 
     def model(self, model_id: str, dimensions: int) -> int:
-        """The number that stands for a model in the rows, a new one where there is none."""
-        self._durably("INSERT OR IGNORE INTO model (model_id, dimensions) VALUES (?, ?)", model_id, dimensions)
-        return self._scalar("SELECT id FROM model WHERE model_id = ?", model_id)
+        """The number that stands for a model in the rows."""
+        with self._adding:
+            if model_id not in self._models:
+                number = max(self._models.values(), default=0) + 1
+                self._submit(("INSERT INTO model VALUES (?, ?, ?)", (number, model_id, dimensions)))
+                self._models[model_id] = number
+            return self._models[model_id]
 
     def dimensions(self, model_id: str) -> int:
         """Of a model's latents; 0 where none is stored."""
@@ -146,21 +151,20 @@ class KeyframeStore:
 
     def lay_frame(self, name: str, stamp: int) -> int:
         """The number of a new frame, laid at ``stamp``, for poses to be in."""
-        self._durably("INSERT INTO frame (name, laid) VALUES (?, ?)", name, stamp)
-        return self.newest_frame()
+        with self._adding:
+            self._submit(("INSERT INTO frame VALUES (?, ?, ?)", (self._last_frame + 1, name, stamp)))
+            self._last_frame += 1
+            return self._last_frame
 
+    @property
     def newest_frame(self) -> int:
         """The frame laid last; 0 where none is."""
-        return self._scalar("SELECT max(id) FROM frame") or 0
+        return self._last_frame
 
     def _scalar(self, sql: str, *values):
         with self.reading() as connection:
             row = connection.execute(sql, values).fetchone()
             return row[0] if row else None
-
-    def _durably(self, sql: str, *values) -> None:
-        ticket = self._submit((sql, values))
-        self._writer.wait(ticket)
 
     def _submit(self, *statements) -> int:
         if not self._writer:

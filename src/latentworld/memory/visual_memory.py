@@ -40,7 +40,7 @@ class VisualMemory:
         )
         self.model_id = model_id or self.store.newest_model()
         self._parameters, self._frame_id = parameters, frame_id
-        self._frame = 0 if model_id else self.store.newest_frame()  # 0: not laid yet
+        self._frame = 0 if model_id else self.store.newest_frame  # 0: not laid yet
         self._gate = KeyframeGate(parameters)
         self._drift = OdometryDrift(parameters.position_drift, parameters.heading_drift)
         self._search = MemorySearch(self.store, self.model_id, parameters)

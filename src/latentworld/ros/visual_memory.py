@@ -96,7 +96,7 @@ class VisualMemoryNode(ManagedNode):
             self.diagnostics.took("consider", time.perf_counter() - began)
 
     def _thumbnail(self, message: Image | None) -> bytes | None:
-        """A frame is worth keeping also where its picture is not fit to be seen; the encoder says what is wrong with it."""
+        """A frame is worth keeping also without a picture; what is wrong with one is the encoder's to say."""
         try:
             if message is not None:
                 return thumbnail(images.colour(message, self._image_topic), self.parameters.memory.thumbnail_size)
