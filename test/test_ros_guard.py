@@ -102,6 +102,14 @@ def test_refuses_stamps_that_go_back_but_goes_on_with_the_next_good_plan():
     assert guard.tick(300 * MS, 0.2).reason is Reason.PLAN
 
 
+def test_a_refused_plan_does_not_make_good_ones_look_old():
+    guard = Guard(P)
+    guard.accept(plan(10**15), 0, 0.0)
+    assert guard.tick(0, 0.0).reason is Reason.STAMP_AHEAD
+    guard.accept(plan(0), 0, 0.1)
+    assert guard.tick(0, 0.1).reason is Reason.PLAN
+
+
 def test_a_clock_that_jumps_back_stops_and_earlier_stamps_are_good_again():
     guard = Guard(P)
     guard.accept(plan(5000 * MS), 5000 * MS, 0.0)

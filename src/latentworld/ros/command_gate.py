@@ -42,7 +42,7 @@ class CommandGateNode(ManagedNode):
 
     def deactivate(self) -> None:
         self._guard.halt()
-        self._commands.send(Action(self.now(), 0.0, 0.0))
+        self._commands.stop()
 
     def cleanup(self) -> None:
         self._commands.destroy()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from geometry_msgs.msg import Twist, TwistStamped
@@ -26,6 +27,12 @@ class CommandPublisher:
     def send(self, action: Action) -> None:
         message = stamped_from_action(action) if self._stamped else twist_of(action.linear, action.angular)
         self._publisher.publish(message)
+
+    def stop(self) -> None:
+        """Zeros, often and long enough: DDS forgets what a reader has not yet taken when the writer goes."""
+        for _ in range(4):
+            self.send(Action(self._node.now(), 0.0, 0.0))
+            time.sleep(0.04)
 
     def destroy(self) -> None:
         self._node.destroy_publisher(self._publisher)

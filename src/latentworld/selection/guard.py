@@ -94,7 +94,7 @@ class Guard:
         refusal = self._examine(plan, now)
         self._plan = plan if refusal is None else None
         self._refusal = refusal or (Reason.PLAN, "")
-        if refusal is None or refusal[0] is not Reason.STAMP_BACK:
+        if refusal is None:
             self._newest, self._newest_observation = plan.stamp, plan.observation_stamp
 
     def tick(self, now: int, steady: float) -> Verdict:
@@ -139,20 +139,20 @@ class Guard:
     def _examine(self, plan: Plan, now: int) -> tuple[Reason, str] | None:
         """Why this plan may not drive, or None."""
         p, sequence = self.parameters, plan.sequence
-        if self._newest is not None and plan.stamp < self._newest:
-            return Reason.STAMP_BACK, f"plan is {seconds(self._newest - plan.stamp):.3f} s older than the one before it"
-        if self._newest_observation is not None and plan.observation_stamp < self._newest_observation:
-            gap = seconds(self._newest_observation - plan.observation_stamp)
-            return Reason.STAMP_BACK, f"observation is {gap:.3f} s older than the one before it"
+        ahead = max(seconds(plan.stamp - now), seconds(plan.observation_stamp - now))
+        if ahead > p.clock_tolerance:
+            return Reason.STAMP_AHEAD, f"{ahead:.2f} s ahead, allowed {p.clock_tolerance:.2f} s: do all nodes agree on use_sim_time?"
         if plan.status is PlanStatus.NO_GOAL:
             return Reason.NO_GOAL, plan.message
         if plan.status is PlanStatus.GOAL_REACHED:
             return Reason.GOAL_REACHED, plan.message
         if plan.status is not PlanStatus.OK:
             return Reason.STATUS, f"{plan.status.name}: {plan.message}"
-        ahead = max(seconds(plan.stamp - now), seconds(plan.observation_stamp - now))
-        if ahead > p.clock_tolerance:
-            return Reason.STAMP_AHEAD, f"{ahead:.2f} s ahead, allowed {p.clock_tolerance:.2f} s: do all nodes agree on use_sim_time?"
+        if self._newest is not None and plan.stamp < self._newest:
+            return Reason.STAMP_BACK, f"plan is {seconds(self._newest - plan.stamp):.3f} s older than the one before it"
+        if self._newest_observation is not None and plan.observation_stamp < self._newest_observation:
+            gap = seconds(self._newest_observation - plan.observation_stamp)
+            return Reason.STAMP_BACK, f"observation is {gap:.3f} s older than the one before it"
         if tuple(sequence.names) != NAMES:
             return Reason.BAD_SEQUENCE, f"expected names {', '.join(NAMES)}, got {', '.join(sequence.names) or 'none'}"
         values = np.asarray(sequence.values, dtype=np.float64)
