@@ -1,9 +1,10 @@
 """How fast the visual memory keeps and answers, on synthetic keyframes clustered by place as a real drive's are.
 
-    ./latentworld python benchmark/memory.py --rows 200000 --json memory.json
+    ./latentworld benchmark memory --rows 200000 --json memory.json
 
-One keyframe a second of a robot that wanders through a flat; latents vary smoothly with the pose. Inserts are durable (group
-commit, synchronous=FULL); narrow queries ask for a latent within 1 m and an eighth of the time, unfiltered ones for a latent.
+One keyframe a second of a robot that wanders through a flat; latents vary smoothly with the pose. Inserts are durable
+(group commit, synchronous=FULL); narrow queries ask for a latent within 1 m and an eighth of the time, unfiltered ones
+for a latent alone.
 """
 
 from __future__ import annotations
@@ -79,9 +80,13 @@ def timed(ask: Callable[[], object], times: int) -> tuple[float, float]:
 
 
 def main(
-    json: Path | None = None, rows: int = 200_000, dimensions: int = 256, queries: int = 300, thumbnail_bytes: int = 2000,
+    json: Path | None = None,
+    rows: int = 200_000,
+    dimensions: int = 256,
+    queries: int = 300,
+    thumbnail_bytes: int = 2000,
     seed: int = 0,
-) -> None:  # fmt: skip
+) -> None:
     settings = {k: v for k, v in locals().items() if k != "json"}
     random = np.random.default_rng(seed)
     poses, latents = drive(rows, dimensions, random)

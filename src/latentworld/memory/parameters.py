@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from latentworld.parameters import check, parameter
 
+DEFAULT_PATH = "~/.ros/latentworld/memory.sqlite"
+
 
 @dataclass(frozen=True, slots=True)
 class MemoryParameters:

@@ -60,10 +60,12 @@ class KeyframeStore:
     def _open_writer(self, interval: float, rows: int) -> None:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock = open(f"{self.path}.lock", "w")  # noqa: SIM115: held until close
+            self._lock = open(f"{self.path}.lock", "w")
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if found := damage(self.path):
-                self.repaired = f"memory {self.path}: damaged ({found}); kept as {move_aside(self.path)}, a new one begun"
+                self.repaired = (
+                    f"memory {self.path}: damaged ({found}); kept as {move_aside(self.path)}, a new one begun"
+                )
                 log.error(self.repaired)
             self._writing = connect(self.path, writable=True)
             prepare(self._writing)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 import cv2
 import numpy as np
 
 from latentworld.memory.keyframes import Keyframe
+from latentworld.types import LatentworldError
 
 QUALITY = 80
 CELL, CAPTION, COLUMNS = 160, 34, 5  # pixels, pixels, cells
@@ -34,6 +36,15 @@ def contact_sheet(keyframes: Sequence[Keyframe]) -> np.ndarray:
         _line(cell, CELL + 12, f"{place + 1}. #{keyframe.id}  d {keyframe.latent_distance:.2f}")
         _line(cell, CELL + 27, f"{x:.2f} {y:.2f} m {math.degrees(yaw):.0f} deg")
     return sheet
+
+
+def write_png(path: Path, image: np.ndarray) -> None:
+    """Write an image (height, width, 3) uint8 BGR."""
+    encoded = cv2.imencode(".png", image)[1]
+    try:
+        path.write_bytes(encoded)
+    except OSError as error:
+        raise LatentworldError(f"contact sheet {path}: expected a file that can be written, got: {error}") from error
 
 
 def _picture(cell: np.ndarray, jpeg: bytes | None) -> None:

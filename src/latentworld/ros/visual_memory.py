@@ -12,6 +12,7 @@ import numpy as np
 from sensor_msgs.msg import CompressedImage, Image
 
 from latentworld.memory import Keyframe, MemoryAnswer, MemoryParameters, MemoryQuery, VisualMemory
+from latentworld.memory.parameters import DEFAULT_PATH
 from latentworld.memory.thumbnails import thumbnail
 from latentworld.parameters import parameter
 from latentworld.perception.encoder import PerceptionEncoder
@@ -35,7 +36,7 @@ LIMIT = 5  # keyframes answered where the request names no limit
 @dataclass(frozen=True, slots=True)
 class VisualMemoryParameters:
     checkpoint: str = parameter("", "path of a checkpoint; empty: the shipped one")
-    path: str = parameter("~/.ros/latentworld/memory.sqlite", "file the memory lives in; made where there is none")
+    path: str = parameter(DEFAULT_PATH, "file the memory lives in; made where there is none")
     timeout: float = parameter(2.0, "s that the encoding of a query's image may take", 0.01, 60.0)
     memory: MemoryParameters = field(default_factory=MemoryParameters)
 

@@ -1,0 +1,97 @@
+"""``latentworld memory …``: ask a memory, or look at it, from a shell; also while a robot writes it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from latentworld.memory.parameters import DEFAULT_PATH
+from latentworld.types import NANOSECONDS, Frame, Latent, LatentworldError, stamp_of
+
+Encode = Callable[[Frame, Optional[Path]], Latent]  # frame, checkpoint (None: the shipped one)
+
+
+def commands(encode: Encode) -> typer.Typer:
+    """The subcommands. ``encode`` makes a latent of a picture: perception is no part of the memory."""
+    app = typer.Typer(help="Ask what a robot saw, where and when.", no_args_is_help=True)
+
+    @app.command()
+    def ask(
+        path: Annotated[Path, typer.Option(help="The file the memory lives in.")] = Path(DEFAULT_PATH),
+        near: Annotated[Optional[tuple[float, float]], typer.Option(metavar="X Y", help="Metres.")] = None,
+        radius: Annotated[float, typer.Option(help="Metres around --near.")] = math.inf,
+        frame: Annotated[Optional[int], typer.Option(help="Laying of odom that X Y are in.  [default: newest]")] = None,
+        after: Annotated[Optional[str], typer.Option(help="2026-11-03T14:30, or seconds of the robot's clock.")] = None,
+        before: Annotated[Optional[str], typer.Option(help="As --after.")] = None,
+        image: Annotated[Optional[Path], typer.Option(help="Nearest to what this picture shows.")] = None,
+        depth: Annotated[Optional[Path], typer.Option(help="Of the picture: 16-bit PNG, millimetres.")] = None,
+        checkpoint: Annotated[Optional[Path], typer.Option(help="Weights, if not the shipped ones.")] = None,
+        limit: Annotated[int, typer.Option(help="Keyframes to show.")] = 10,
+        sheet: Annotated[Path, typer.Option(help="PNG of thumbnails to write.")] = Path("contact_sheet.png"),
+        json: Annotated[
+            Optional[Path], typer.Option("--json", metavar="F", help="File to write the answer to.")
+        ] = None,
+    ) -> None:
+        """Nearest to a picture, a place or a time, in any combination."""
+        from rich.console import Console
+
+        from latentworld.memory import MemoryQuery, VisualMemory
+        from latentworld.memory.report import answer_json, answer_table
+        from latentworld.memory.thumbnails import contact_sheet, write_png
+
+        latent = encode(read_frame(image, depth), checkpoint) if image else None
+        after, before = (None if text is None else parse_time(text) for text in (after, before))
+        query = MemoryQuery(latent, near, radius, frame, after, before, limit, thumbnails=True)
+        with VisualMemory(path) as memory:
+            answer = memory.query(query)
+        Console().print(answer_table(answer))
+        if answer.keyframes:
+            write_png(sheet, contact_sheet(answer.keyframes))
+            typer.echo(sheet)
+        if json:
+            json.write_text(answer_json(answer))
+
+    @app.command()
+    def info(path: Annotated[Path, typer.Argument(help="The file the memory lives in.")] = Path(DEFAULT_PATH)) -> None:
+        """What a memory holds, and whether its file is sound."""
+        from rich.console import Console
+
+        from latentworld.memory.report import summary_table
+
+        Console().print(summary_table(path))
+
+    return app
+
+
+def parse_time(text: str) -> int:
+    """A stamp (ns) from seconds of the robot's clock, or from a date and time, local where it names no zone."""
+    try:
+        return stamp_of(float(text))
+    except ValueError:
+        pass
+    try:
+        return round(datetime.fromisoformat(text).timestamp() * NANOSECONDS)
+    except ValueError:
+        raise LatentworldError(f"time: expected 2026-11-03T14:30 or seconds, got {text}") from None
+
+
+def read_frame(image: Path, depth: Path | None) -> Frame:
+    """A picture file, with depth where there is one, as a frame without a stamp."""
+    import cv2
+    import numpy as np
+
+    bgr = cv2.imread(str(image), cv2.IMREAD_COLOR)
+    if bgr is None:
+        raise LatentworldError(f"image {image}: expected a picture file, got none that can be read")
+    rgb = np.ascontiguousarray(bgr[..., ::-1])
+    if depth is None:
+        return Frame(0, rgb)
+    millimetres = cv2.imread(str(depth), cv2.IMREAD_UNCHANGED)
+    if millimetres is None or millimetres.dtype != np.uint16 or millimetres.shape != rgb.shape[:2]:
+        raise LatentworldError(f"depth {depth}: expected a 16-bit grey picture as large as {image}, got another")
+    return Frame(0, rgb, millimetres.astype(np.float32) / 1000)
