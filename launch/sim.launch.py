@@ -10,24 +10,30 @@ from launch_ros.actions import Node
 
 HERE = Path(__file__).resolve().parent
 CONFIG = HERE.parent / "config"
+TOPICS = {
+    "image": "camera/image_raw",
+    "depth": "camera/depth/image_raw",
+    "odom": "odom",
+    "cmd_vel": "cmd_vel",
+}
 
 
 def generate_launch_description() -> LaunchDescription:
     return LaunchDescription(
         [
             DeclareLaunchArgument("sim_params_file", default_value=str(CONFIG / "sim.yaml"), description="the simulator's parameters"),
-            DeclareLaunchArgument("namespace", default_value="", description="of all nodes and topics"),
+            IncludeLaunchDescription(
+                PythonLaunchDescriptionSource(str(HERE / "robot.launch.py")),
+                launch_arguments={"use_sim_time": "true"}.items(),
+            ),
             Node(
                 package="latentworld_ros",
                 executable="simulator",
                 namespace=LaunchConfiguration("namespace"),
                 parameters=[LaunchConfiguration("sim_params_file")],
+                remappings=[(topic, LaunchConfiguration(name)) for name, topic in TOPICS.items()],
                 output="screen",
                 on_exit=Shutdown(),
-            ),
-            IncludeLaunchDescription(
-                PythonLaunchDescriptionSource(str(HERE / "robot.launch.py")),
-                launch_arguments={"use_sim_time": "true"}.items(),
             ),
         ]
     )

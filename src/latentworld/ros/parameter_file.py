@@ -70,7 +70,10 @@ def _yaml(value: Any) -> str:
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
     if isinstance(value, tuple):
         return "[" + ", ".join(map(_yaml, value)) + "]"
-    return repr(value)
+    if isinstance(value, float):
+        number = f"{value:.9g}"
+        return number if set(number) & set(".e") else number + ".0"
+    return str(value)
 
 
 if __name__ == "__main__":

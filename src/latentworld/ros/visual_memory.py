@@ -92,9 +92,15 @@ class VisualMemoryNode(ManagedNode):
     def _consider(self, moments: list[Moment]) -> None:
         for moment in moments:
             began = time.perf_counter()
-            if self._memory.consider(moment.state, moment.latent, self._thumbnail(moment.picture)) is not None:
-                self.diagnostics.count("kept")
+            try:
+                kept = self._memory.consider(moment.state, moment.latent, self._thumbnail(moment.picture))
+            except LatentworldError as error:
+                self.diagnostics.problem("keyframe", ERROR, str(error))
+                continue
+            self.diagnostics.clear("keyframe")
             self.diagnostics.took("consider", time.perf_counter() - began)
+            if kept is not None:
+                self.diagnostics.count("kept")
 
     def _thumbnail(self, message: Image | None) -> bytes | None:
         """A frame is worth keeping also without a picture; what is wrong with one is the encoder's to say."""
