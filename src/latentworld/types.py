@@ -156,6 +156,19 @@ class Consequences:
         )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class FreeSpace:
+    """The room there is around the robot, as far as it is believed: a grid whose axes are those of ``odom``.
+
+    clearance: (rows, columns) metres from the rim of a base centred in each cell to the nearest obstacle or ledge, [y, x].
+    origin: (2,) x, y in ``odom`` of the centre of cell [0, 0]. cell: metres.
+    """
+
+    clearance: np.ndarray
+    origin: np.ndarray
+    cell: float
+
+
 class GoalKind(IntEnum):
     POSE = 0
     IMAGE = 1

@@ -7,7 +7,7 @@ import torch
 
 from latentworld.model.latent_map import compose
 from latentworld.model.world_model import Belief, WorldModel
-from latentworld.types import Consequences, LatentworldError, WorldState
+from latentworld.types import Consequences, FreeSpace, LatentworldError, WorldState
 
 
 class ConsequenceSimulator:
@@ -40,6 +40,18 @@ class ConsequenceSimulator:
                 imagined.spread[0].numpy(),
                 self._latents(belief, imagined.poses, dt) if latents else None,
             )
+
+    def free_space(self, state: WorldState) -> FreeSpace:
+        """The room there is around the robot, wherever it is now looking."""
+        model = self.model
+        with torch.inference_mode():
+            belief = model.unflatten(torch.from_numpy(state.belief).unsqueeze(0))
+            field = model.free_space(belief.memory[0].permute(1, 2, 0))
+            clearance = torch.minimum(field.clearance, field.ledge) - model.config.base_radius
+        # The map's axes are those of odom; the robot stands at ``place`` in it.
+        middle = np.asarray(state.pose[:2]) - belief.place[0, :2].numpy()
+        first = model.map.centres[0, 0].numpy()
+        return FreeSpace(clearance.numpy(), middle + first, model.config.cell)
 
     def _latents(self, belief: Belief, poses: torch.Tensor, dt: float) -> np.ndarray:
         k, horizon = poses.shape[1:3]

@@ -11,9 +11,10 @@ from latentworld.selection.cem import Cem
 from latentworld.selection.critics import Scene, critics, weigh
 from latentworld.selection.locator import GoalLocator
 from latentworld.selection.parameters import SelectionParameters
+from latentworld.selection.way import WayToGoal
 from latentworld.selection.seeds import seed_plans, shifted
 from latentworld.types import (
-    ActionSequence, Consequences, Goal, GoalKind, LatentworldError, Plan, PlanStatus, WorldState, seconds,
+    ActionSequence, Consequences, FreeSpace, Goal, GoalKind, LatentworldError, Plan, PlanStatus, WorldState, seconds,
 )  # fmt: skip
 
 SHOWN = 12  # candidates kept in a plan for people to look at
@@ -21,6 +22,8 @@ SHOWN = 12  # candidates kept in a plan for people to look at
 
 class Simulator(Protocol):
     def simulate(self, state: WorldState, candidates: np.ndarray, dt: float, latents: bool = False) -> Consequences: ...
+
+    def free_space(self, state: WorldState) -> FreeSpace: ...
 
 
 class ActionSelector:
@@ -70,10 +73,11 @@ class ActionSelector:
 
     def _search(self, state: WorldState, target: np.ndarray, deadline: float, began: float) -> Plan:
         p = self.parameters
+        way = WayToGoal(self.simulator.free_space(state), target, p.way_margin)
 
         def evaluate(batch: np.ndarray) -> tuple[np.ndarray, Consequences]:
             imagined = self.simulator.simulate(state, batch, p.dt)
-            costs, total = weigh(Scene(state, batch, imagined, target, p), self.critics)
+            costs, total = weigh(Scene(state, batch, imagined, target, way, p), self.critics)
             return total, _judged(imagined, costs, total)
 
         seeds, mean = self.seeds, np.zeros((p.horizon, 2), np.float32)

@@ -36,8 +36,9 @@ def track(model: WorldModel, latents: Tensor, motion: Tensor) -> list[Belief]:
     # A map's axes are those of odom, which lies anyhow: train under every heading.
     belief = belief._replace(place=torch.cat([belief.place[:, :2], _headings(motion).unsqueeze(1)], 1))
     beliefs = []
-    for t in range(length):
-        belief = model.update(belief, latents[:, t], views[:, t], motion[:, t])
+    # unbind, not indexing: the gradient of an index is a whole array of zeros a step.
+    for latent, view, moved in zip(latents.unbind(1), views.unbind(1), motion.unbind(1), strict=True):
+        belief = model.update(belief, latent, view, moved)
         beliefs.append(belief)
     return beliefs
 

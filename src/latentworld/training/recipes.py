@@ -44,8 +44,8 @@ RECIPES = {
             CollectSettings(rooms=2000, first_seed=0),
             CollectSettings(rooms=100, first_seed=1_000_000),
             (
-                Stage(1500, encoder=True, clips=32, length=24, horizon=15, starts=6, rate=1e-3),
-                Stage(500, encoder=False, clips=32, length=40, horizon=15, starts=8, rate=7e-4),
+                Stage(1200, encoder=True, clips=32, length=24, horizon=15, starts=6, rate=1e-3),
+                Stage(400, encoder=False, clips=32, length=40, horizon=15, starts=8, rate=7e-4),
             ),
         ),
         Recipe(

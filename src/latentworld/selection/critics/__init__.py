@@ -8,16 +8,21 @@ from typing import NamedTuple
 import numpy as np
 
 from latentworld.selection.parameters import SelectionParameters
+from latentworld.selection.way import WayToGoal
 from latentworld.types import Consequences, WorldState
 
 
 class Scene(NamedTuple):
-    """All that a critic may look at. candidates: (K, H, 2). goal: (3,) x, y, yaw in odom, yaw NaN where any will do."""
+    """All that a critic may look at. candidates: (K, H, 2). goal: (3,) x, y, yaw in odom, yaw NaN where any will do.
+
+    way: how far it is from anywhere to the goal, round what is in between.
+    """
 
     state: WorldState
     candidates: np.ndarray
     consequences: Consequences
     goal: np.ndarray
+    way: WayToGoal
     parameters: SelectionParameters
 
 

@@ -2,13 +2,15 @@ import numpy as np
 
 from latentworld.selection.critics import Scene
 
-NEAR = 0.6  # metres
+STEP, NEAR = 0.3, 0.6  # metres
 
 
 def heading(scene: Scene) -> np.ndarray:
-    """Radians between the last heading and the way to the goal; near the goal, and the goal's own heading if it has one."""
+    """Metres that a step ahead of the last pose would not bring the base nearer: does it face where it must go next?
+
+    Fades out near the goal, where any heading will do.
+    """
     last = scene.consequences.poses[:, -1]
-    off = scene.goal[:2] - last[:, :2]
-    distance = np.hypot(off[:, 0], off[:, 1])
-    bearing = np.abs((np.arctan2(off[:, 1], off[:, 0]) - last[:, 2] + np.pi) % (2 * np.pi) - np.pi)
-    return bearing * np.minimum(1.0, distance / NEAR)
+    ahead = last[:, :2] + STEP * np.stack([np.cos(last[:, 2]), np.sin(last[:, 2])], -1)
+    here, there = scene.way(last[:, :2]), scene.way(ahead)
+    return np.clip(STEP + there - here, 0, 4 * STEP) * np.minimum(1.0, here / NEAR)

@@ -1,0 +1,129 @@
+"""What drives in an evaluation: the world model, and what it must beat."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from latentworld.agent import Agent
+from latentworld.evaluation.oracle import OracleSimulator
+from latentworld.selection.parameters import SelectionParameters
+from latentworld.selection.selector import ActionSelector
+from latentworld.sim.world import World
+from latentworld.types import Action, Frame, Goal, GoalKind, Odometry, Plan, PlanStatus, WorldState
+
+PATIENCE = 10.0  # seconds of wall time to plan: an evaluation measures choices, not the machine it runs on
+STOP = np.zeros(2)
+
+
+class Step(NamedTuple):
+    """command: (2,) m/s, rad/s. arrived: the controller says it is there. plan: for those that plan."""
+
+    command: np.ndarray
+    arrived: bool = False
+    plan: Plan | None = None
+
+
+class Controller(Protocol):
+    def begin(self, world: World, goal: Goal) -> None: ...
+
+    def act(self, frame: Frame, odometry: Odometry) -> Step: ...
+
+
+class BlindController:
+    """Turns to the goal and drives straight at it by odometry; sees nothing. Needs a goal pose."""
+
+    def begin(self, world: World, goal: Goal) -> None:
+        self.goal = goal
+
+    def act(self, frame: Frame, odometry: Odometry) -> Step:
+        dx, dy = self.goal.pose[:2] - odometry.pose[:2]
+        if np.hypot(dx, dy) <= self.goal.tolerance:
+            return Step(STOP, True)
+        bearing = (np.arctan2(dy, dx) - odometry.pose[2] + np.pi) % (2 * np.pi) - np.pi
+        return Step(np.array([0.5 * max(0.0, np.cos(bearing)) ** 3, np.clip(2.5 * bearing, -1.5, 1.5)]))
+
+
+class ReactiveController(BlindController):
+    """Straight at the goal, but stops for anything near in the depth image and turns to the freer side until it is clear."""
+
+    REACH, HALF_WIDTH = 0.55, 0.28  # metres ahead of the camera, and to either side, that must be free
+    LOW, HIGH = 0.05, 0.5  # metres above the floor of what counts as something
+
+    def begin(self, world: World, goal: Goal) -> None:
+        super().begin(world, goal)
+        self.camera, self.focal = world.camera, world.focal_length
+        self.side, self.commit = 0, 0
+
+    def act(self, frame: Frame, odometry: Odometry) -> Step:
+        straight = super().act(frame, odometry)
+        if straight.arrived:
+            return straight
+        points = self._obstacles(frame.depth)
+        ahead = points[(np.abs(points[:, 1]) < self.HALF_WIDTH) & (points[:, 0] < self.REACH)]
+        if len(ahead) > 2:
+            if self.side == 0:
+                near = points[points[:, 0] < 1.2]
+                self.side = -1 if (near[:, 1] > 0).sum() > (near[:, 1] < 0).sum() else 1
+            self.commit = 12
+            return Step(np.array([0.0, 0.9 * self.side]))
+        if self.commit > 0:  # drive past what was met before turning back to the goal
+            self.commit -= 1
+            return Step(np.array([0.3, 0.0]))
+        self.side = 0
+        return straight
+
+    def _obstacles(self, depth: np.ndarray) -> np.ndarray:
+        """(N, 2) x ahead, y left of everything in the depth image that stands in the way, or is a hole in the floor."""
+        size = depth.shape[0]
+        v, u = np.mgrid[:size, :size] + 0.5 - size / 2
+        forward, left, up = depth, -u / self.focal * depth, -v / self.focal * depth
+        c, s = np.cos(self.camera.pitch), np.sin(self.camera.pitch)
+        x, z = c * forward + s * up, self.camera.height - s * forward + c * up
+        solid = ((z > self.LOW) & (z < self.HIGH)) | (z < -0.1)
+        return np.stack([x[solid], left[solid]], -1)
+
+
+class OracleController:
+    """The same planner and costs over the true simulator: what a perfect model would reach."""
+
+    def __init__(self, parameters: SelectionParameters | None = None):
+        self.parameters = parameters
+
+    def begin(self, world: World, goal: Goal) -> None:
+        self.goal = Goal(GoalKind.POSE, world.goal, tolerance=goal.tolerance)
+        self.simulator = OracleSimulator(world)
+        self.selector = ActionSelector(self.simulator, self.parameters)
+        self.command = STOP
+
+    def act(self, frame: Frame, odometry: Odometry) -> Step:
+        state = WorldState(
+            frame.stamp, frame.stamp, "oracle", self.simulator.pose(),
+            np.array([odometry.linear, odometry.angular], np.float32), self.command.astype(np.float32), np.zeros(0),
+        )  # fmt: skip
+        plan = self.selector.select(state, self.goal, PATIENCE)
+        self.command = command_of(plan)
+        return Step(self.command, plan.status == PlanStatus.GOAL_REACHED, plan)
+
+
+class WorldModelController:
+    """The product: sees, imagines, chooses."""
+
+    def __init__(self, agent: Agent):
+        self.agent = agent
+
+    def begin(self, world: World, goal: Goal) -> None:
+        self.agent.reset()
+        self.goal, self.command = goal, STOP
+
+    def act(self, frame: Frame, odometry: Odometry) -> Step:
+        self.agent.observe(frame, odometry, Action(frame.stamp - 1, *self.command))
+        plan = self.agent.plan(self.goal, PATIENCE)
+        self.command = command_of(plan)
+        return Step(self.command, plan.status == PlanStatus.GOAL_REACHED, plan)
+
+
+def command_of(plan: Plan) -> np.ndarray:
+    """(2,): the first action of a plan that may be carried out, else a stop."""
+    return plan.sequence.values[0] if plan.status == PlanStatus.OK else STOP

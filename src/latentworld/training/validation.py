@@ -1,0 +1,109 @@
+"""Held-out figures of a model on rooms it has never seen, and the scale of its surprise."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from latentworld.model.latent_map import relative
+from latentworld.model.world_model import Belief, WorldModel
+from latentworld.training.batches import Batch, sample
+from latentworld.training.dataset import Drives
+from latentworld.training.objective import track
+
+CLIPS, LENGTH, HORIZON, SEED = 256, 40, 15, 12345
+SEEN = 15  # rows of a clip the belief has taken in when it starts to imagine
+AHEAD = (1, 5, 10, 20)  # rows
+
+@torch.no_grad()
+def validate(model: WorldModel, drives: Drives) -> dict[str, float]:
+    """Fixed clips at 10 Hz. Sets ``model.surprise_quantiles`` from the same clips' one-frame predictions."""
+    model.eval()
+    figures: list[dict[str, np.ndarray]] = []
+    raw = []
+    for i in range(CLIPS // 32):
+        batch = sample(drives, np.random.default_rng([SEED, i]), 32, LENGTH, 1, HORIZON)
+        latents = _encode(model, batch.rgb, batch.depth)
+        goals = model.encode(batch.goal_rgb, batch.goal_depth)
+        beliefs = track(model, latents, batch.motion)
+        raw.append(_surprise(model, batch, latents, beliefs))
+        figures.append(_measure(model, batch, latents, goals, beliefs[SEEN]))
+    scores = np.sort(np.concatenate(raw))
+    model.surprise_quantiles.copy_(torch.from_numpy(np.quantile(scores, np.linspace(0, 1, 513))).float())
+    joined = {name: np.concatenate([f[name] for f in figures]) for name in figures[0]}
+    return _summarise(joined)
+
+def _encode(model: WorldModel, rgb: Tensor, depth: Tensor | None) -> Tensor:
+    n, length = rgb.shape[:2]
+    return model.encode(rgb.flatten(0, 1), None if depth is None else depth.flatten(0, 1)).unflatten(0, (n, length))
+
+def _surprise(model: WorldModel, batch: Batch, latents: Tensor, beliefs: list[Belief]) -> np.ndarray:
+    """Scores of tracking.surprise for every frame but the first few."""
+    scores = []
+    for t in range(4, latents.shape[1]):
+        ahead = batch.motion[:, t, 3:4].unsqueeze(1)
+        predicted, doubt = model.foresee(beliefs[t - 1], batch.motion[:, t, None, :3], ahead)
+        error = (predicted[:, 0] - latents[:, t]).square().mean(-1).clamp_min(1e-4)
+        scores.append((error.log() - doubt[:, 0]).numpy())
+    return np.concatenate(scores)
+
+def _measure(
+    model: WorldModel, batch: Batch, latents: Tensor, goals: Tensor, belief: Belief
+) -> dict[str, np.ndarray]:
+    t = SEEN
+    out = {}
+    here = batch.odometry[:, t]
+    for ahead in AHEAD:
+        pose = relative(here, batch.odometry[:, t + ahead]).unsqueeze(1)
+        predicted, _ = model.foresee(belief, pose, torch.full((len(here), 1, 1), ahead * 0.1))
+        came = latents[:, t + ahead]
+        out[f"error_{ahead}"] = (predicted[:, 0] - came).square().mean(-1).numpy()
+        out[f"copy_{ahead}"] = (latents[:, t] - came).square().mean(-1).numpy()
+    imagined = model.imagine(belief, batch.velocity[:, t], batch.actions[:, t, None], model.config.imagination_dt)
+    valid = batch.valid[:, t]
+
+    for step in (4, 14):
+        ok = valid[:, step]
+        off = imagined.poses[:, 0, step, :2] - batch.future[:, t, step, :2]
+        out[f"ego_{step}"] = np.where(ok, off.norm(dim=-1), np.nan)
+        out[f"far_{step}"] = np.where(ok, batch.future[:, t, step, :2].norm(dim=-1), np.nan)
+
+    out["contact_p"] = imagined.contact[:, 0].numpy()
+    out["contact"] = np.where(valid, batch.contact[:, t], np.nan)
+    query = batch.query[:, t]
+    field = model.field(belief, query[..., :2])
+    near = (query[..., :2].norm(dim=-1) < 1.5) & (torch.atan2(query[..., 1], query[..., 0]).abs() < 0.7)
+    out["field"] = np.where(near, (field.clearance - query[..., 2].clamp(max=1)).abs(), np.nan)
+    out["occupied_p"] = np.where(near, field.contact, np.nan)
+    out["occupied"] = np.where(near, query[..., 2] < model.config.base_radius, np.nan)
+    where, _ = model.relative_pose(belief.hidden, belief.latent, goals)
+    target = relative(here, batch.goal_pose)
+    out["goal"] = (where[:, :2] - target[:, :2]).norm(dim=-1).numpy()
+    return out
+
+def _summarise(m: dict[str, np.ndarray]) -> dict[str, float]:
+    figures = {}
+    for ahead in AHEAD:
+        figures[f"latent_error_{ahead * 0.1:.1f}s"] = float(m[f"error_{ahead}"].mean())
+        figures[f"copy_last_error_{ahead * 0.1:.1f}s"] = float(m[f"copy_{ahead}"].mean())
+    figures["ego_error_1s_m"] = float(np.nanmean(m["ego_4"]))
+    figures["ego_error_3s_m"] = float(np.nanmean(m["ego_14"]))
+    figures["travelled_3s_m"] = float(np.nanmean(m["far_14"]))
+    figures["contact_auroc"] = auroc(m["contact_p"], m["contact"])
+    figures["clearance_error_m"] = float(np.nanmean(m["field"]))
+    figures["occupied_auroc"] = auroc(m["occupied_p"], m["occupied"])
+    figures["goal_pose_median_error_m"] = float(np.median(m["goal"]))
+    return figures
+
+def auroc(scores: np.ndarray, labels: np.ndarray) -> float:
+    """Chance that a true case scores above a false one (Mann-Whitney); NaN labels are left out."""
+    known = ~np.isnan(labels)
+    scores, labels = scores[known], labels[known] > 0.5
+    order = scores.argsort()
+    ranks = np.empty(len(scores))
+    ranks[order] = np.arange(1, len(scores) + 1)
+    positive = labels.sum()
+    if not 0 < positive < len(labels):
+        return float("nan")
+    return float((ranks[labels].sum() - positive * (positive + 1) / 2) / (positive * (len(labels) - positive)))
