@@ -60,10 +60,10 @@ class ActionSelectorNode(ManagedNode):
     def configure(self) -> None:
         p = self.parameters
         self._remote, self._memory, self._goals = None, self.create_client(QueryMemory, "query_memory"), None
+        model = self.worker.call(lambda: world_model(p.checkpoint), timeout=120.0)
         simulator = self.bus.services.get(self.resolve_service_name("simulate"))
         if simulator is None:
-            simulator = self._remote = RemoteSimulator(self)
-        model = self.worker.call(lambda: world_model(p.checkpoint), timeout=120.0)
+            simulator = self._remote = RemoteSimulator(self, model)
         self._encoder = PerceptionEncoder(model)
         self._selector = ActionSelector(simulator, p.selection, GoalLocator(model))
         self._plans = self.output(PLAN, "plan", qos.belief())

@@ -7,6 +7,8 @@ import time
 
 import numpy as np
 
+from latentworld.consequence.simulator import ConsequenceSimulator
+from latentworld.model.world_model import WorldModel
 from latentworld.ros.codecs import state_to_message
 from latentworld.ros.consequence_simulator import TENSORS
 from latentworld.ros.node import ManagedNode
@@ -18,7 +20,9 @@ from latentworld_ros.srv import Simulate
 class RemoteSimulator:
     """Asks the service and waits, on the faculties' thread while the executor spins on its own; never past ``give_up_at``."""
 
-    def __init__(self, node: ManagedNode) -> None:
+    def __init__(self, node: ManagedNode, model: WorldModel) -> None:
+        # Free space is a cheap look at the belief, and this process holds the model anyhow, for goal images.
+        self.free_space = ConsequenceSimulator(model).free_space
         self._client = node.create_client(Simulate, "simulate")
         self._node = node
         self._state: tuple[WorldState, object] | None = None
