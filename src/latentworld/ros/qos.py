@@ -49,6 +49,11 @@ def belief() -> QoSProfile:
     return _keep_last(1, reliable=True)
 
 
+def recording() -> QoSProfile:
+    """Reading what is to be kept: a short history, from reliable and best-effort publishers."""
+    return _keep_last(20, reliable=False)
+
+
 def event() -> QoSProfile:
     """What a listener wants every one of: surprise, ground truth, diagnostics."""
     return _keep_last(10, reliable=True)

@@ -58,8 +58,8 @@ class VisualMemoryNode(ManagedNode):
 
     def activate(self) -> None:
         self._moments = Moments()
-        self.input(LATENT, "latent_observation", qos.latent(), self._on_latent)
-        self.input(STATE, "world_state", qos.belief(), self._on_state)
+        self.input(LATENT, "latent_observation", qos.recording(), self._on_latent)
+        self.input(STATE, "world_state", qos.recording(), self._on_state)
         self.listen(Image, "camera/image_raw", qos.camera(), self._on_image)
         self.serve(QueryMemory, "query_memory", self._query)
 

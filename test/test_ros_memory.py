@@ -1,0 +1,236 @@
+"""The visual_memory node over DDS: what comes on the topics can be asked for, and a bad question gets one line."""
+
+from __future__ import annotations
+
+import time
+from array import array
+
+import cv2
+import numpy as np
+import pytest
+from builtin_interfaces.msg import Time
+from geometry_msgs.msg import Pose2D
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import Image
+
+from latentworld.memory import VisualMemory
+from latentworld.model.checkpoint import save
+from latentworld.model.config import ModelConfig
+from latentworld.model.world_model import WorldModel
+from latentworld.perception.encoder import PerceptionEncoder
+from latentworld.ros import qos
+from latentworld.ros.codecs import from_time, latent_to_message, state_to_message, to_time
+from latentworld.ros.images import to_image
+from latentworld.ros.moments import Moments
+from latentworld.ros.tensors import to_tensor
+from latentworld.ros.visual_memory import VisualMemoryNode
+from latentworld.ros.worker import Worker
+from latentworld.types import Frame, Latent, WorldState, stamp_of
+from latentworld_ros import msg
+from latentworld_ros.srv import QueryMemory
+from ros_graph import Graph
+
+BEGIN = stamp_of(1.7e9)
+
+
+def state_of(stamp: int, pose=(0.0, 0.0, 0.0), model_id: str = "m", exposed: int | None = None) -> WorldState:
+    nothing = np.zeros(2, np.float32)
+    exposed = stamp if exposed is None else exposed
+    velocity = np.array([1.0, 0.0])
+    return WorldState(stamp, exposed, model_id, np.array(pose), velocity, nothing, np.zeros(4, np.float32), p_value=0.5)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """A checkpoint with weights that nobody trained: enough to tell one picture from another."""
+    path = tmp_path_factory.mktemp("model") / "untrained.safetensors"
+    model = WorldModel(ModelConfig()).eval().requires_grad_(False)
+    save(model, path)
+    return path, PerceptionEncoder(model)
+
+
+class Scene(Graph):
+    """A running node, with what it listens to published by hand."""
+
+    def __init__(self, path, checkpoint, encoder):
+        super().__init__()
+        self.encoder, self.worker, self.path = encoder, Worker(), path
+        settings = {"path": str(path), "checkpoint": str(checkpoint), "memory.commit_interval": 0.01}
+        overrides = [Parameter(name, value=value) for name, value in settings.items()]
+        self.memory = VisualMemoryNode(worker=self.worker, context=self.context, parameter_overrides=overrides)
+        self.add(self.memory)
+        self.memory.trigger_configure()
+        self.memory.trigger_activate()
+        publish = self.node.create_publisher
+        self.latents = publish(msg.LatentObservation, "latent_observation", qos.latent())
+        self.states = publish(msg.WorldState, "world_state", qos.belief())
+        self.images = publish(Image, "camera/image_raw", qos.camera_driver())
+        topics = (self.latents, self.states, self.images)
+        self.wait_for(lambda: all(t.get_subscription_count() for t in topics), 20, "the node's subscriptions")
+        self.watch_diagnostics()
+
+    def __exit__(self, *error):
+        self.memory.trigger_shutdown()
+        self.worker.close()
+        super().__exit__(*error)
+
+    def drive(self, count: int) -> list[np.ndarray]:
+        """Pass ``count`` pictures, a metre and a second apart; returns once all are kept."""
+        pictures = [np.random.default_rng(i).integers(0, 255, (6, 8, 3), np.uint8) for i in range(count)]
+        pictures = [cv2.resize(p, (128, 96), interpolation=cv2.INTER_CUBIC) for p in pictures]
+        for i, rgb in enumerate(pictures):
+            stamp = BEGIN + stamp_of(i)
+            self.images.publish(to_image(rgb, stamp, "camera"))
+            self.pass_by(stamp, self.encoder.encode(Frame(stamp, rgb)), (i, 0.0, 0.0))
+            self.wait_for(lambda kept=i + 1: len(self.memory._memory) >= kept, 10, f"keyframe {i + 1}")
+        return pictures
+
+    def pass_by(self, stamp: int, latent: Latent, pose: tuple[float, ...]) -> None:
+        self.latents.publish(latent_to_message(latent))
+        self.states.publish(state_to_message(state_of(stamp, pose, latent.model_id)))
+
+    def ask(self, **keys) -> QueryMemory.Response:
+        return self.call(QueryMemory, "query_memory", QueryMemory.Request(**keys))
+
+    def found(self, **keys) -> list[int]:
+        answer = self.ask(**keys)
+        assert answer.success, answer.message
+        return [k.id for k in answer.keyframes]
+
+
+@pytest.fixture(scope="module")
+def scene(model, tmp_path_factory):
+    path, encoder = model
+    with Scene(tmp_path_factory.mktemp("memory") / "memory.sqlite", path, encoder) as scene:
+        scene.pictures = scene.drive(6)
+        yield scene
+
+
+def test_a_place_a_time_and_an_id_are_found(scene):
+    assert scene.found(use_place=True, place=Pose2D(x=2.2), limit=2) == [3, 4]
+    assert scene.found(use_place=True, place=Pose2D(x=2.2), radius=0.5) == [3]
+    assert scene.found(after=to_time(BEGIN + stamp_of(3.5))) == [5, 6]
+    assert scene.found(before=to_time(BEGIN + stamp_of(1.5)), use_place=True) == [1, 2]
+    assert scene.found() == [6, 5, 4, 3, 2]
+    assert scene.found(id=4) == [4]
+
+
+def test_an_image_and_its_latent_find_the_same(scene):
+    latent = scene.encoder.encode(Frame(0, scene.pictures[4]))
+    by_image = scene.ask(image=to_image(scene.pictures[4], 0, "camera"), limit=3)
+    by_latent = scene.ask(latent=to_tensor(latent.vector), model_id=latent.model_id, limit=3)
+    assert [k.id for k in by_image.keyframes] == [k.id for k in by_latent.keyframes]
+    assert by_image.keyframes[0].id == 5
+    assert not by_image.never_seen
+    depth = to_image(np.full((96, 128), 0.5, np.float32), 0, "camera")
+    with_depth = scene.ask(image=to_image(scene.pictures[4], 0, "camera"), depth=depth)
+    assert with_depth.keyframes[0].latent_distance > by_image.keyframes[0].latent_distance
+
+
+def test_a_keyframe_says_all_that_is_known_of_it(scene):
+    keyframe = scene.ask(id=3, with_thumbnails=True).keyframes[0]
+    assert (keyframe.pose.x, keyframe.pose.y, keyframe.frame_id) == (2.0, 0.0, "odom")
+    assert from_time(keyframe.stamp) == BEGIN + stamp_of(2)
+    assert keyframe.surprise == 0.5
+    assert np.linalg.eigvalsh(keyframe.pose_covariance.reshape(3, 3)).min() > 0
+    assert np.isnan(keyframe.latent_distance)
+    assert keyframe.thumbnail.format == "jpeg"
+    assert from_time(keyframe.thumbnail.header.stamp) == BEGIN + stamp_of(2)
+    seen = cv2.imdecode(np.frombuffer(keyframe.thumbnail.data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+    expected = cv2.resize(scene.pictures[2], (96, 72), interpolation=cv2.INTER_AREA)
+    assert np.abs(seen.astype(int) - expected).mean() < 8
+    assert not scene.ask(id=3).keyframes[0].thumbnail.data
+
+
+def bad_questions(scene):
+    width = scene.encoder.model.config.latent_dim
+    good = to_tensor(np.zeros(width, np.float32))
+    image = to_image(scene.pictures[0], 0, "camera")
+    bayer = to_image(scene.pictures[0], 0, "camera")
+    bayer.encoding = "bayer_rggb8"
+    short = to_image(scene.pictures[0], 0, "camera")
+    short.data = array("B", bytes(10))
+    own = scene.encoder.model.model_id
+    return {
+        f"expected model {own}, got model abc": {"latent": good, "model_id": "abc"},
+        f"expected shape ({width},), got (3,)": {"latent": to_tensor(np.zeros(3, np.float32)), "model_id": own},
+        "finite values": {"latent": to_tensor(np.full(width, np.nan, np.float32)), "model_id": own},
+        "got 'bayer_rggb8'": {"image": bayer},
+        "got 10": {"image": short},
+        "expected one of them, got both": {"image": image, "latent": good, "model_id": own},
+        "place: expected finite": {"use_place": True, "place": Pose2D(x=float("nan"))},
+        "radius: expected more than 0": {"use_place": True, "radius": -1.0},
+        "limit: expected 1 to 1000": {"limit": 5000},
+        "expected after <= before": {"after": Time(sec=5), "before": Time(sec=4)},
+        "id: expected a keyframe of the memory, got 99": {"id": 99},
+        "id: expected a keyframe of the memory, got 18446744073709551615": {"id": 2**64 - 1},
+        "objects are not tracked yet, got 'keys'": {"object": "keys"},
+    }
+
+
+def test_a_bad_question_gets_one_line(scene):
+    for said, keys in bad_questions(scene).items():
+        answer = scene.ask(**keys)
+        assert not answer.success
+        assert said in answer.message, (said, answer.message)
+        assert "\n" not in answer.message
+    assert scene.found(id=4) == [4]
+
+
+def test_a_latent_of_another_model_is_a_diagnostic_and_not_kept(scene):
+    own, last = scene.encoder.model.model_id, 0
+
+    def said():
+        nonlocal last
+        now = time.monotonic_ns()
+        if now - last > stamp_of(0.1):  # a camera's pace
+            last = now
+            scene.pass_by(
+                now, Latent(now, "abc", np.zeros(scene.encoder.model.config.latent_dim, np.float32)), (9.0, 0.0, 0.0)
+            )
+        return scene.says("visual_memory", f"expected model {own}, got model abc")
+
+    scene.wait_for(said, 10)
+    assert len(scene.found(limit=100)) == 6
+
+
+def test_what_was_kept_outlives_the_node(model, tmp_path):
+    checkpoint, encoder = model
+    with Scene(tmp_path / "memory.sqlite", checkpoint, encoder) as scene:
+        scene.drive(2)
+        second = VisualMemoryNode(
+            worker=scene.worker, context=scene.context, parameter_overrides=[
+                Parameter("path", value=str(scene.path)), Parameter("checkpoint", value=str(checkpoint)),
+            ],
+        )  # fmt: skip
+        second.trigger_configure()
+        assert second.state == "unconfigured"
+        assert "only writer" in second.failure
+        second.destroy_node()
+        assert scene.found() == [2, 1]
+    with VisualMemory(tmp_path / "memory.sqlite") as memory:
+        assert len(memory) == 2
+    with Scene(tmp_path / "memory.sqlite", checkpoint, encoder) as scene:
+        answer = scene.ask()
+        assert [(k.id, k.frame_id) for k in answer.keyframes] == [(2, "odom#1"), (1, "odom#1")]
+        assert scene.ask(use_place=True).never_seen  # nothing is known to lie in today's odom
+
+
+def test_moments_meet_in_any_order():
+    def latent(t):
+        return Latent(t, "m", np.zeros(2, np.float32))
+
+    moments = Moments()
+    assert moments.state(state_of(1)) == moments.latent(latent(1)) == []
+    (met,) = moments.picture(1, "a")
+    assert (met.state.stamp, met.latent.stamp, met.picture) == (1, 1, "a")
+    assert moments.picture(2, "b") == moments.latent(latent(2)) == []
+    assert moments.state(state_of(2, exposed=1)) == []  # carried on past its exposure
+    assert [m.picture for m in moments.state(state_of(2))] == ["b"]
+    assert moments.latent(latent(3)) == moments.state(state_of(3)) == moments.latent(latent(4)) == []
+    assert [(m.state.stamp, m.picture) for m in moments.state(state_of(4))] == [(3, None)]  # its picture never came
+    assert moments.picture(3, "c") == []
+    for t in range(5, 30):
+        assert moments.state(state_of(t)) == []  # no latent: nothing met, nothing piles up
+    assert [m.state.stamp for m in moments.latent(latent(29))] == []
+    assert [m.state.stamp for m in moments.picture(29, "z")] == [29]
