@@ -120,6 +120,7 @@ if ! is_done python "$key_python"; then
     wanted=$venv/wanted.txt
     "$venv/bin/python" tools/wanted_packages.py requirements.txt >"$wanted"
   fi
+  pip "$(grep '^pip==' requirements.txt)" # the resolver of Debian 12's pip takes minutes over this list
   index=${TORCH_INDEX:-}
   if [ -z "$index" ] && [ ! -e /proc/driver/nvidia ] && answers "$torch_for_cpu/torch/"; then index=$torch_for_cpu; fi
   if [ -n "$index" ] && [ "$index" != pypi ]; then

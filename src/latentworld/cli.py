@@ -1,0 +1,202 @@
+"""``latentworld …``: one subcommand for each thing a person does. What a command does stands in the module it calls.
+
+Everything heavy is imported inside the commands: ``--help`` answers at once, and training needs no ROS.
+"""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from latentworld.types import LatentworldError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmark"
+
+app = typer.Typer(
+    help="A robot that simulates the consequences of its actions, in latent space, before it takes them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+evaluation = typer.Typer(help="Measure the shipped or your own checkpoint.", no_args_is_help=True)
+app.add_typer(evaluation, name="evaluate")
+
+Json = Annotated[Optional[Path], typer.Option("--json", metavar="F", help="Write the figures to this file.")]
+Checkpoint = Annotated[Optional[Path], typer.Option(help="Weights to use instead of the shipped ones.")]
+Recipe = Annotated[str, typer.Option(help="What to make; see training/recipes.py.")]
+Workers = Annotated[int, typer.Option(min=1, help="Processes that simulate.")]
+Composed = Annotated[bool, typer.Option("--composed/--separate", help="What thinks in one process, or one a node.")]
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option(help="Folder for the scorecard, pictures, film and bag.")] = Path("demo_output"),
+    composed: Composed = True,
+    pose_rooms: Annotated[int, typer.Option(min=0, help="Rooms with a goal pose.")] = 10,
+    image_rooms: Annotated[int, typer.Option(min=0, help="Rooms with a goal image.")] = 5,
+    json: Json = None,
+) -> None:
+    """Drive unseen rooms over ROS 2, beside simple controllers; status 0: the world model won."""
+    from latentworld.evaluation.demo import run_demo
+
+    raise typer.Exit(run_demo(output, composed=composed, pose_rooms=pose_rooms, image_rooms=image_rooms, json=json))
+
+
+@app.command()
+def up(
+    composed: Composed = True,
+    simulator: Annotated[bool, typer.Option("--simulator", help="Also start the embedded simulator as the robot.")] = False,
+    params_file: Annotated[
+        Optional[list[Path]], typer.Option(help="ROS parameter file; may be given again, the last one wins.")
+    ] = None,
+    use_sim_time: Annotated[bool, typer.Option("--use-sim-time", help="Take the time from /clock.")] = False,
+    namespace: Annotated[str, typer.Option(help="Of all nodes and topics.")] = "",
+    remap: Annotated[Optional[list[str]], typer.Option(metavar="FROM:=TO", help="May be given again.")] = None,
+) -> None:
+    """Start the nodes where `ros2 launch` is not installed; Ctrl-C ends them all."""
+    from latentworld.ros.up import up as run
+
+    raise typer.Exit(
+        run(
+            composed=composed,
+            simulator=simulator,
+            params_files=params_file or (),
+            use_sim_time=use_sim_time or simulator,
+            namespace=namespace,
+            remaps=_pairs(remap or []),
+        )
+    )
+
+
+@app.command()
+def collect(
+    recipe: Recipe = "nav-small",
+    data: Annotated[Path, typer.Option(help="Folder for the two data sets.")] = Path("data"),
+    workers: Workers = 2,
+    json: Json = None,
+) -> None:
+    """Drive simulated rooms into a recipe's data sets; goes on where it was interrupted."""
+    from latentworld.training.collect import collect as run
+
+    chosen = _recipe(recipe)
+    figures = {}
+    for part in ("validation", "train"):
+        data.mkdir(parents=True, exist_ok=True)
+        met = run(data / f"{recipe}-{part}.h5", getattr(chosen, part), workers)
+        figures |= {f"{part}_{name}": value for name, value in met.items()}
+    _report(figures, json, {"recipe": recipe, "workers": workers})
+
+
+@app.command()
+def train(
+    recipe: Recipe = "nav-small",
+    data: Annotated[Path, typer.Option(help="Folder that `collect` wrote to.")] = Path("data"),
+    output: Annotated[Optional[Path], typer.Option(help="Folder for state and log.  [default: runs/RECIPE]")] = None,
+    json: Json = None,
+) -> None:
+    """Train a checkpoint from nothing; goes on where it was interrupted."""
+    from latentworld.training.train import train as run
+
+    output = output or Path("runs") / recipe
+    _report(run(recipe, data, output), json, {"recipe": recipe})
+
+
+@evaluation.command()
+def navigation(
+    rooms: Annotated[int, typer.Option(min=1, help="Unseen rooms; every other one has its straight line blocked.")] = 100,
+    checkpoint: Checkpoint = None,
+    workers: Workers = 2,
+    json: Json = None,
+) -> None:
+    """Drive to goals in unseen rooms, beside blind, reactive and oracle controllers; no ROS."""
+    from latentworld.evaluation.navigation import evaluate
+
+    _report(evaluate(rooms=rooms, checkpoint=checkpoint, workers=workers), json, {"rooms": rooms})
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "allow_interspersed_args": False},
+)
+def benchmark(context: typer.Context, name: Annotated[str, typer.Argument(help="A file of benchmark/.")]) -> None:
+    """Run a file of benchmark/, its own options after its name."""
+    there = {path.stem: path for path in sorted(BENCHMARKS.glob("*.py"))}
+    if name not in there:
+        raise LatentworldError(f"benchmark: expected one of {', '.join(there) or 'none, this is no checkout'}; got {name}")
+    sys.argv = [str(there[name]), *context.args]
+    runpy.run_path(sys.argv[0], run_name="__main__")
+
+
+@app.command()
+def info(checkpoint: Checkpoint = None) -> None:
+    """Show a checkpoint's card: how it was made, what it scores."""
+    from rich.console import Console
+    from rich.pretty import Pretty
+
+    from latentworld.model.checkpoint import card
+
+    Console().print(Pretty(card(checkpoint), expand_all=True))
+
+
+@app.command()
+def view_room(
+    seed: Annotated[int, typer.Argument(min=0, help="Of the room.")],
+    blocked: Annotated[Optional[bool], typer.Option(help="Whether something stands on the straight line to the goal.")] = None,
+    output: Annotated[Optional[Path], typer.Option(help="PNG to write.  [default: room_SEED.png]")] = None,
+    size: Annotated[int, typer.Option(min=16, max=4096, help="Pixels a side.")] = 768,
+) -> None:
+    """Draw a simulated room from above."""
+    import cv2
+
+    from latentworld.sim import World
+
+    output = output or Path(f"room_{seed}.png")
+    picture = World(seed, blocked).top_view(size)
+    if not cv2.imwrite(str(output), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)):
+        raise LatentworldError(f"view-room: cannot write {output}")
+    typer.echo(output)
+
+
+def _recipe(name: str):
+    from latentworld.training.recipes import RECIPES
+
+    if name not in RECIPES:
+        raise LatentworldError(f"recipe: expected one of {', '.join(RECIPES)}; got {name}")
+    return RECIPES[name]
+
+
+def _pairs(remaps: list[str]) -> dict[str, str]:
+    for remap in remaps:
+        if remap.count(":=") != 1:
+            raise LatentworldError(f"remap: expected FROM:=TO, got {remap}")
+    return dict(remap.split(":=") for remap in remaps)
+
+
+def _report(figures: Mapping[str, float], json: Path | None, settings: Mapping[str, object]) -> None:
+    """Print the figures, one a line, and write them where ``--json`` says."""
+    for name, value in figures.items():
+        typer.echo(f"{name:32} {value:.6g}")
+    if json:
+        from latentworld.evaluation.figures import write_figures
+
+        write_figures(json, dict(figures), dict(settings))
+
+
+def main() -> None:
+    try:
+        app(prog_name="latentworld")
+    except LatentworldError as error:
+        typer.secho(f"latentworld: {error}", fg="red", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()
