@@ -20,6 +20,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from latentworld.evaluation.figures import write_figures
 from latentworld.memory import MemoryQuery, VisualMemory
 from latentworld.memory.store import KeyframeStore, Record
 from latentworld.types import NANOSECONDS, Latent
@@ -129,10 +130,7 @@ def main(
     for name, value in figures.items():
         table.add_row(name, f"{value:,.3f}")
     Console().print(table)
-    if json:
-        from latentworld.evaluation.figures import write_figures
-
-        write_figures(json, figures, settings)
+    write_figures(json, figures, settings)
 
 
 if __name__ == "__main__":
