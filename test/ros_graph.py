@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import rclpy
+import torch
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.executors import SingleThreadedExecutor
-from rclpy.qos import QoSProfile
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+
+from latentworld.model.checkpoint import save
+from latentworld.model.world_model import WorldModel
+from latentworld.ros.node import ManagedNode
+from latentworld.ros.worker import Worker
 
 
 class Graph:
@@ -24,15 +35,21 @@ class Graph:
         self.executor.add_node(self.node)
         self.heard: dict[str, list[Any]] = defaultdict(list)
         self.diagnostics: dict[str, DiagnosticStatus] = {}
+        self.worker: Worker | None = None
 
     def __enter__(self) -> Graph:
         return self
 
     def __exit__(self, *_: object) -> None:
+        nodes = self.executor.get_nodes()
+        for node in nodes:
+            if isinstance(node, ManagedNode) and node.state in ("inactive", "active"):
+                node.trigger_shutdown()
+        if self.worker is not None:
+            self.worker.close()
         self.executor.shutdown()
-        for node in self.executor.get_nodes():
+        for node in nodes:
             node.destroy_node()
-        self.node.destroy_node()
         self.context.try_shutdown()
 
     def add(self, node: Any) -> Any:
@@ -40,10 +57,20 @@ class Graph:
         self.executor.add_node(node)
         return node
 
-    def listen(self, message: type, topic: str, depth: int = 10, keep: Callable[[Any], Any] = lambda m: m) -> list[Any]:
-        """Everything that comes on the topic from now on."""
+    def start(self, kind: Any, **options: Any) -> Any:
+        """A node of ours in this process, active, with a faculties' thread where it takes one."""
+        if kind.__init__.__code__.co_varnames[1:3] == ("bus", "worker"):
+            self.worker = options["worker"] = self.worker or Worker()
+        node = self.add(kind(context=self.context, **options))
+        assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS, node.failure
+        assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS, node.failure
+        return node
+
+    def listen(self, message: type, topic: str, depth: int = 20, keep: Callable[[Any], Any] = lambda m: m) -> list[Any]:
+        """Everything that comes on the topic from now on, from reliable and best-effort publishers."""
         kept = self.heard[topic]
-        self.node.create_subscription(message, topic, lambda m: kept.append(keep(m)), QoSProfile(depth=depth))
+        profile = QoSProfile(depth=depth, reliability=ReliabilityPolicy.BEST_EFFORT)
+        self.node.create_subscription(message, topic, lambda m: kept.append(keep(m)), profile)
         return kept
 
     def watch_diagnostics(self) -> None:
@@ -80,3 +107,18 @@ class Graph:
 
     def _said(self) -> dict[str, str]:
         return {name: status.message for name, status in self.diagnostics.items()}
+
+
+@cache
+def random_checkpoint() -> str:
+    """A checkpoint of a network that has learned nothing: enough to see messages go round."""
+    torch.manual_seed(0)
+    path = Path(tempfile.mkdtemp(prefix="latentworld-")) / "random.safetensors"
+    save(WorldModel(), path)
+    return str(path)
+
+
+def overrides(**values: Any) -> dict[str, Any]:
+    """Options of a node for these parameters (``__`` for ``.``), the random checkpoint among them."""
+    values = {"checkpoint": random_checkpoint()} | values
+    return {"parameter_overrides": [Parameter(name.replace("__", "."), value=value) for name, value in values.items()]}

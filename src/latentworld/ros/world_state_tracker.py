@@ -96,7 +96,8 @@ class WorldStateTrackerNode(ManagedNode):
         if state.stamp <= self._published:  # a late frame, after a prediction: stamps never go back
             state = self._tracker.predict(max(self.now(), self._published))
         self._publish(state)
-        self._surprises.publish(surprise)
+        if surprise.stamp == latent.stamp:  # nothing foretold the first frame
+            self._surprises.publish(surprise)
         self.diagnostics.count("world states")
         self.diagnostics.took("camera to belief", seconds(self.now() - latent.stamp))
 
