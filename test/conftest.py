@@ -1,0 +1,13 @@
+"""Every run has a ROS domain of its own on this machine alone: no robot, no demo and no other run is heard, nor hears it."""
+
+import os
+
+from latentworld.ros.domain import unused_domain
+
+os.environ["ROS_DOMAIN_ID"] = str(unused_domain())
+os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+os.environ.setdefault("MUJOCO_GL", "egl")
+
+
+def pytest_report_header() -> str:
+    return f"ROS_DOMAIN_ID: {os.environ['ROS_DOMAIN_ID']}"

@@ -1,0 +1,56 @@
+"""The layer rules of the house, read off the imports of a module's source."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+FLOORS = {
+    "types": 0, "parameters": 0,
+    "model": 1, "sim": 1,
+    "perception": 2, "tracking": 2, "consequence": 2, "selection": 2, "memory": 2,
+    "agent": 3, "training": 3,
+    "evaluation": 4, "ros": 4,
+    "demo": 5, "cli": 5,
+}  # fmt: skip
+KNOWS_ALSO = {"parameters": {"types"}, "cli": {"demo"}}  # of its own floor
+KNOWS_ONLY = {"sim": {"types"}}  # the world is no part of the robot's mind, and needs no network
+ROS = re.compile(r"rclpy|cv_bridge|launch(_ros|_testing)?|tf2_\w+|tf_transformations|(ament|rosidl|rcl)_\w+|\w+_(msgs|interfaces|ros)|std_srvs")
+
+
+def violations(module: str, source: str) -> list[str]:
+    """What ``latentworld.<...>`` with this source imports against the rules; one line each."""
+    part = module.split(".")[1]
+    if part not in FLOORS:
+        return [f"{module}: '{part}' has no floor"]
+    found = []
+    for line, name in imports(module, ast.parse(source)):
+        top, *rest = name.split(".")
+        if top == "latentworld":
+            other = rest[0] if rest and rest[0] in FLOORS else None  # others are names in latentworld/__init__.py
+            if other in (None, part):
+                continue
+            if FLOORS[other] >= FLOORS[part] and other not in KNOWS_ALSO.get(part, ()):
+                found.append(f"{module}:{line}: floor {FLOORS[part]} imports {name} of floor {FLOORS[other]}")
+            elif other not in KNOWS_ONLY.get(part, FLOORS):
+                found.append(f"{module}:{line}: {part} may not know {name}")
+        elif part != "ros" and ROS.fullmatch(top):
+            found.append(f"{module}:{line}: imports {name} outside ros")
+    return found
+
+
+def imports(module: str, tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """(line, absolute name) of everything imported, wherever in the source: at the top, in a function, by name at run time."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                base = ".".join([*module.split(".")[: -node.level], *filter(None, [node.module])])
+            yield from ((node.lineno, f"{base}.{alias.name}") for alias in node.names)
+        elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if called in ("import_module", "__import__", "find_spec") and isinstance(node.args[0].value, str):
+                yield node.lineno, node.args[0].value
