@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from latentworld.memory import KeyframeGate, MemoryParameters, MemoryQuery, VisualMemory
+from latentworld.memory.familiarity import equal_error
 from latentworld.memory.latents import LatentCache, distances, products
 from latentworld.memory.odometry_drift import OdometryDrift
 from latentworld.types import NANOSECONDS, LatentworldError, stamp_of
@@ -93,18 +94,38 @@ def test_thumbnails_come_when_asked_for(memory):
     ]
 
 
-def test_never_seen_is_told_from_seen(memory, walk):
-    _, _, vectors = walk
+def test_never_seen_is_told_from_seen(tmp_path):
+    """Three rooms of which two were seen; in each, views from 100 poses."""
     random = np.random.default_rng(4)
-    seen = memory.query(
-        MemoryQuery(latent_at(0, vectors[50] + 0.02 * random.normal(size=DIMENSIONS).astype(np.float32)))
-    )
-    unseen = memory.query(MemoryQuery(latent_at(0, 4.0 * random.normal(size=DIMENSIONS).astype(np.float32))))
-    steps = np.linalg.norm(np.diff(vectors.astype(np.float16).astype(np.float64), axis=0), axis=1)
-    assert seen.threshold == pytest.approx(np.quantile(steps, 0.95))
-    assert not seen.never_seen and unseen.never_seen
-    assert memory.query(MemoryQuery(place=(900.0, 0.0), radius=1.0)).never_seen
-    assert not memory.query(MemoryQuery(place=(900.0, 0.0))).never_seen  # the nearest there is
+    mixing = random.normal(0, 0.6, (4, 64))
+    poses = random.uniform((-2, -2, -3), (2, 2, 3), (3, 100, 3))
+    rooms = random.normal(0, 1.0, (3, 64))
+
+    def view(room: int, poses: np.ndarray) -> np.ndarray:
+        keys = np.stack([poses[..., 0], poses[..., 1], np.cos(poses[..., 2]), np.sin(poses[..., 2])], -1)
+        return np.sin(keys @ mixing + rooms[room]).astype(np.float32)
+
+    with VisualMemory(tmp_path / "memory.sqlite", MODEL, ALL) as memory:
+        for t in range(200):  # one room after the other, each pose and another one beside it
+            room, number = divmod(t, 100)
+            pose = poses[room, number // 2] + (0.2, 0.1, 0.1) * (number % 2 * np.ones(3))
+            memory.consider(state_at(t, pose, speed=9.0), latent_at(t, view(room, pose)))
+        memory.flush()
+        seen = [memory.query(MemoryQuery(latent_at(0, view(1, p + 0.1)))) for p in poses[1, :50]]
+        unseen = [memory.query(MemoryQuery(latent_at(0, view(2, p)))) for p in poses[2]]
+        assert np.mean([a.never_seen for a in seen]) < 0.1
+        assert np.mean([a.never_seen for a in unseen]) > 0.9
+        assert len({a.threshold for a in seen + unseen}) == 1
+        assert memory.query(MemoryQuery(place=(900.0, 0.0), radius=1.0)).never_seen
+        assert not memory.query(MemoryQuery(place=(900.0, 0.0))).never_seen  # the nearest there is
+
+
+def test_equal_error_is_where_both_mistakes_are_as_frequent():
+    random = np.random.default_rng(5)
+    known, new = random.normal(1.0, 0.5, 1000), random.normal(3.0, 1.0, 500)
+    threshold = equal_error(known, new)
+    assert np.mean(known > threshold) == pytest.approx(np.mean(new <= threshold), abs=0.003)
+    assert threshold == pytest.approx(1 + 2 / 3, abs=0.06)  # as many standard deviations from either
 
 
 def test_a_memory_that_holds_little_calls_nothing_never_seen(tmp_path, walk):

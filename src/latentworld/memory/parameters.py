@@ -23,7 +23,6 @@ class MemoryParameters:
     never_seen_distance: float = parameter(
         0.0, "latent distance beyond which nothing counts as the same; 0: calibrated", 0.0, 1e6
     )
-    never_seen_quantile: float = parameter(0.95, "of distances between consecutive keyframes; calibrates it", 0.5, 1.0)
     position_drift: float = parameter(
         0.02, "odometry's standard deviation of position, metres per root metre", 0.0, 10.0
     )

@@ -29,7 +29,7 @@ class MemorySearch:
     def __init__(self, store: KeyframeStore, model_id: str, parameters: MemoryParameters):
         self._store, self._model_id = store, model_id
         self._cache = LatentCache()
-        self._never_seen = NeverSeenThreshold(model_id, parameters.never_seen_quantile, parameters.never_seen_distance)
+        self._never_seen = NeverSeenThreshold(model_id, parameters.never_seen_distance)
 
     def answer(self, query: MemoryQuery, frame: int) -> MemoryAnswer:
         """``frame``: the laying that the query's place is in, and that keyframes elsewhere are told from."""
