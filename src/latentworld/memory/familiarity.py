@@ -19,9 +19,9 @@ GROWTH = 1.05  # of the memory before it is calibrated anew
 class NeverSeenThreshold:
     """Set by a person, or calibrated from what is stored, with the poses as teacher.
 
-    Of the newest 500 keyframes, how far is the nearest latent seen from the same place, and how far the nearest one that
-    was not? The threshold is where both mistakes are as frequent (the equal error rate): known places called new, and new
-    ones called known. Below 20 keyframes of either kind it is infinite: nothing is called never seen.
+    Of the newest 500 keyframes, how far is the nearest latent seen from the same place, and how far the nearest one
+    that was not? The threshold is where both mistakes are as frequent (the equal error rate): known places called new,
+    and new ones called known. Below 20 keyframes of either kind it is infinite: nothing is called never seen.
     """
 
     def __init__(self, model_id: str, distance: float = 0.0):
