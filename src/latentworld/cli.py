@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from latentworld.types import LatentworldError
+from latentworld.memory.commands import commands as memory_commands
+from latentworld.types import Frame, Latent, LatentworldError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -161,6 +162,16 @@ def view_room(
     if not cv2.imwrite(str(output), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)):
         raise LatentworldError(f"view-room: cannot write {output}")
     typer.echo(output)
+
+
+def _encoded(frame: Frame, checkpoint: Path | None) -> Latent:
+    from latentworld.model.checkpoint import load
+    from latentworld.perception.encoder import PerceptionEncoder
+
+    return PerceptionEncoder(load(checkpoint)).encode(frame)
+
+
+app.add_typer(memory_commands(_encoded), name="memory")
 
 
 def _recipe(name: str):
