@@ -33,7 +33,8 @@ def contact_sheet(keyframes: Sequence[Keyframe]) -> np.ndarray:
         cell = sheet[row * (CELL + CAPTION) :, column * CELL :][: CELL + CAPTION, :CELL]
         _picture(cell[:CELL], keyframe.thumbnail)
         x, y, yaw = keyframe.pose
-        _line(cell, CELL + 12, f"{place + 1}. #{keyframe.id}  d {keyframe.latent_distance:.2f}")
+        near = "" if math.isnan(keyframe.latent_distance) else f"  d {keyframe.latent_distance:.2f}"
+        _line(cell, CELL + 12, f"{place + 1}. #{keyframe.id}{near}")
         _line(cell, CELL + 27, f"{x:.2f} {y:.2f} m {math.degrees(yaw):.0f} deg")
     return sheet
 
