@@ -1,12 +1,13 @@
-"""Everything that runs on a robot: what thinks (one process, or one a node), and the command_gate, always a process of its own."""
+"""All that runs on a robot: what thinks (one process, or one a node), and the command_gate, always its own process."""
 
 from pathlib import Path
 
-from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, Shutdown
 from launch.conditions import IfCondition, UnlessCondition
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
+
+from launch import LaunchDescription
 
 PACKAGE = "latentworld_ros"
 NODES = ("perception_encoder", "world_state_tracker", "consequence_simulator", "action_selector", "visual_memory")
@@ -32,10 +33,15 @@ def generate_launch_description() -> LaunchDescription:
     return LaunchDescription(
         [
             DeclareLaunchArgument("composed", default_value="true", description="one process, or one a node"),
-            DeclareLaunchArgument("params_file", default_value=str(CONFIG / "robot.yaml"), description="parameters of all nodes"),
+            DeclareLaunchArgument(
+                "params_file", default_value=str(CONFIG / "robot.yaml"), description="parameters of all nodes"
+            ),
             DeclareLaunchArgument("namespace", default_value="", description="of all nodes and topics"),
             DeclareLaunchArgument("use_sim_time", default_value="false", description="take the time from /clock"),
-            *(DeclareLaunchArgument(name, default_value=topic, description=f"topic of {name}") for name, topic in TOPICS.items()),
+            *(
+                DeclareLaunchArgument(name, default_value=topic, description=f"topic of {name}")
+                for name, topic in TOPICS.items()
+            ),
             Node(executable="command_gate", **common),
             Node(executable="robot", condition=IfCondition(composed), **common),
             *(Node(executable=name, condition=UnlessCondition(composed), **common) for name in NODES),

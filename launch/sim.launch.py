@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, Shutdown
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
+
+from launch import LaunchDescription
 
 HERE = Path(__file__).resolve().parent
 CONFIG = HERE.parent / "config"
@@ -21,7 +22,9 @@ TOPICS = {
 def generate_launch_description() -> LaunchDescription:
     return LaunchDescription(
         [
-            DeclareLaunchArgument("sim_params_file", default_value=str(CONFIG / "sim.yaml"), description="the simulator's parameters"),
+            DeclareLaunchArgument(
+                "sim_params_file", default_value=str(CONFIG / "sim.yaml"), description="the simulator's parameters"
+            ),
             IncludeLaunchDescription(
                 PythonLaunchDescriptionSource(str(HERE / "robot.launch.py")),
                 launch_arguments={"use_sim_time": "true"}.items(),

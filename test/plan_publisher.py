@@ -4,11 +4,11 @@ import sys
 
 import numpy as np
 import rclpy
+from latentworld_ros.msg import Plan as PlanMessage
 
 from latentworld.ros import qos
 from latentworld.ros.codecs import plan_to_message
 from latentworld.types import ActionSequence, Plan, PlanStatus
-from latentworld_ros.msg import Plan as PlanMessage
 
 rclpy.init()
 node = rclpy.create_node("plan_publisher")

@@ -91,7 +91,9 @@ class Graph:
             value = condition()
             if value:
                 return value
-            assert time.monotonic() < give_up, f"not within {timeout} s: {what or condition}; diagnostics: {self._said()}"
+            assert time.monotonic() < give_up, (
+                f"not within {timeout} s: {what or condition}; diagnostics: {self._said()}"
+            )
             self.executor.spin_once(timeout_sec=0.02)
 
     def result(self, future: Any, timeout: float = 10.0) -> Any:

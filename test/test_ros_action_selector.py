@@ -7,8 +7,12 @@ import numpy as np
 import pytest
 from action_msgs.msg import GoalStatus
 from geometry_msgs.msg import Pose2D
+from latentworld_ros.action import ReachGoal
+from latentworld_ros.msg import Plan
+from latentworld_ros.msg import WorldState as WorldStateMessage
 from nav_msgs.msg import Path
 from rclpy.action import ActionClient
+from ros_graph import Graph, overrides, random_checkpoint
 from sensor_msgs.msg import Image
 
 from latentworld.consequence.simulator import ConsequenceSimulator
@@ -19,14 +23,19 @@ from latentworld.ros.channel import Bus
 from latentworld.ros.codecs import plan_from_message, state_to_message
 from latentworld.ros.images import to_image
 from latentworld.types import PlanStatus, WorldState
-from latentworld_ros.action import ReachGoal
-from latentworld_ros.msg import Plan
-from latentworld_ros.msg import WorldState as WorldStateMessage
-from ros_graph import Graph, overrides, random_checkpoint
 
 Result = ReachGoal.Result
 RGB = np.random.default_rng(4).integers(0, 256, (64, 64, 3), dtype=np.uint8)
 ANY_RISK = {"selection__contact_limit": 1.0, "selection__drop_limit": 1.0, "deadline": 0.02, "trouble_timeout": 0.5}
+
+
+class WalledIn(ConsequenceSimulator):
+    """Foresees contact in whatever is done but the first candidate, which is to stand."""
+
+    def simulate(self, *arguments, **options):
+        imagined = super().simulate(*arguments, **options)
+        imagined.contact[0], imagined.contact[1:] = 0.0, 0.9
+        return imagined
 
 
 def scene_with(**parameters):
@@ -36,7 +45,7 @@ def scene_with(**parameters):
     graph.states = graph.node.create_publisher(WorldStateMessage, "world_state", qos.belief())
     graph.model = load(random_checkpoint())
     bus = Bus()
-    bus.services["/simulate"] = ConsequenceSimulator(graph.model)
+    bus.services["/simulate"] = WalledIn(graph.model)
     graph.selector = graph.start(ActionSelectorNode, bus=bus, **overrides(**ANY_RISK | parameters))
     graph.action = ActionClient(graph.node, ReachGoal, "reach_goal")
     graph.wait_for(lambda: graph.states.get_subscription_count() and graph.action.server_is_ready() and graph.plans)
@@ -57,13 +66,17 @@ def tell(graph, pose=(0.0, 0.0, 0.0), seen_ago=0.0):
     graph.told = time.monotonic()
     now = graph.node.get_clock().now().nanoseconds
     belief = np.zeros(graph.model.config.belief_dim, np.float32)
-    state = WorldState(now, now - round(seen_ago * 1e9), graph.model_id, np.array(pose), np.zeros(2), np.zeros(2), belief)
+    state = WorldState(
+        now, now - round(seen_ago * 1e9), graph.model_id, np.array(pose), np.zeros(2), np.zeros(2), belief
+    )
     graph.states.publish(state_to_message(state))
 
 
 def send(graph, **fields):
     fields = dict(kind=ReachGoal.Goal.POSE, pose=Pose2D(x=2.0, y=0.0, theta=math.nan)) | fields
-    handle = graph.result(graph.action.send_goal_async(ReachGoal.Goal(**fields), feedback_callback=graph.feedback.append))
+    handle = graph.result(
+        graph.action.send_goal_async(ReachGoal.Goal(**fields), feedback_callback=graph.feedback.append)
+    )
     assert handle.accepted
     return handle
 
@@ -89,7 +102,9 @@ def test_without_a_goal_the_gate_hears_so(scene):
 def test_plans_while_driving_then_reached(scene):
     paths = scene.listen(Path, "plan_path")
     handle = send(scene)
-    scene.wait_for(lambda: (tell(scene), any(p.status is PlanStatus.OK for p in scene.plans) and scene.feedback and paths)[1])
+    scene.wait_for(
+        lambda: (tell(scene), any(p.status is PlanStatus.OK for p in scene.plans) and scene.feedback and paths)[1]
+    )
     plan = next(p for p in scene.plans if p.status is PlanStatus.OK)
     assert plan.sequence.values.shape == (15, 2) and plan.consequence.poses.shape == (1, 15, 3)
     assert plan.samples >= 192 and plan.deadline == pytest.approx(0.02) and len(plan.candidates.poses) > 1
@@ -125,7 +140,10 @@ def test_a_goal_outside_limits_is_named(scene, goal, said):
 
 def test_a_memory_nobody_keeps(scene):
     answer = end_of(scene, send(scene, kind=ReachGoal.Goal.MEMORY, memory_id=3))
-    assert (answer.result.error_code, answer.result.error_msg) == (Result.NOT_FOUND, "memory_id 3: nobody serves /query_memory")
+    assert (answer.result.error_code, answer.result.error_msg) == (
+        Result.NOT_FOUND,
+        "memory_id 3: nobody serves /query_memory",
+    )
 
 
 def test_an_image_goal_is_planned_for(scene):
@@ -164,7 +182,7 @@ def test_cancel_stops(scene):
     [
         (dict(timeout=0.5), {}, {}, Result.TIMEOUT, "not reached within 0.5 s"),
         ({}, dict(seen_ago=0.9), {}, Result.STALE, "newest frame is 0.90 s old"),
-        ({}, {}, dict(selection__contact_limit=0.0), Result.UNSAFE, "contact within"),
+        ({}, {}, dict(selection__contact_limit=0.5, selection__contact_weight=0.0), Result.UNSAFE, "contact within"),
     ],
     ids=["timeout", "stale", "unsafe"],
 )

@@ -169,10 +169,22 @@ def test_depth_encodings(big):
 @pytest.mark.parametrize(
     ("read", "message", "said"),
     [
-        (images.colour, image(PIXELS[..., :2], "yuv422_yuy2"), "/cam: expected encoding rgb8, bgr8, rgba8, bgra8, mono8"),
+        (
+            images.colour,
+            image(PIXELS[..., :2], "yuv422_yuy2"),
+            "/cam: expected encoding rgb8, bgr8, rgba8, bgra8, mono8",
+        ),
         (images.colour, Image(encoding="rgb8"), "/cam: expected an image of some size, got 0x0"),
-        (images.colour, Image(encoding="rgb8", width=8, height=6, step=24), "/cam: expected 144 bytes for 8x6 rgb8, got 0"),
-        (images.colour, image(PIXELS[..., 0], "rgb8"), "/cam: expected at least 24 bytes a row of 8 rgb8 pixels, got step 8"),
+        (
+            images.colour,
+            Image(encoding="rgb8", width=8, height=6, step=24),
+            "/cam: expected 144 bytes for 8x6 rgb8, got 0",
+        ),
+        (
+            images.colour,
+            image(PIXELS[..., 0], "rgb8"),
+            "/cam: expected at least 24 bytes a row of 8 rgb8 pixels, got step 8",
+        ),
         (images.depth, image(PIXELS[..., :3], "rgb8"), "/cam: expected encoding 32FC1 (m) or 16UC1 (mm), got 'rgb8'"),
     ],
 )
@@ -205,4 +217,6 @@ def test_both_paths_agree(monkeypatch):
     installed = [transforms.yaw_of_quaternion(transforms.quaternion_of_yaw(y)) for y in (-2.0, 0.3)]
     monkeypatch.setattr(transforms, "quaternion_from_euler", None)
     monkeypatch.setattr(transforms, "euler_from_quaternion", None)
-    assert installed == pytest.approx([transforms.yaw_of_quaternion(transforms.quaternion_of_yaw(y)) for y in (-2.0, 0.3)])
+    assert installed == pytest.approx(
+        [transforms.yaw_of_quaternion(transforms.quaternion_of_yaw(y)) for y in (-2.0, 0.3)]
+    )

@@ -4,6 +4,8 @@ import time
 
 import numpy as np
 import pytest
+from latentworld_ros.srv import Simulate
+from ros_graph import Graph, overrides, random_checkpoint
 
 from latentworld.consequence.simulator import ConsequenceSimulator
 from latentworld.model.checkpoint import load
@@ -14,8 +16,6 @@ from latentworld.ros.remote_simulator import RemoteSimulator
 from latentworld.ros.tensors import to_tensor
 from latentworld.ros.worker import Worker
 from latentworld.types import ActionSequence, LatentworldError, WorldState
-from latentworld_ros.srv import Simulate
-from ros_graph import Graph, overrides, random_checkpoint
 
 CANDIDATES = np.random.default_rng(2).uniform(-0.15, 0.5, (32, 15, 2)).astype(np.float32)
 
@@ -28,7 +28,13 @@ def scene():
         model = graph.faculty.model
         belief = np.random.default_rng(3).normal(size=model.config.belief_dim).astype(np.float32)
         graph.state = WorldState(
-            10**9, 10**9, model.model_id, np.array([1.0, 2.0, 0.3]), np.float32([0.1, 0.2]), np.zeros(2, np.float32), belief
+            10**9,
+            10**9,
+            model.model_id,
+            np.array([1.0, 2.0, 0.3]),
+            np.float32([0.1, 0.2]),
+            np.zeros(2, np.float32),
+            belief,
         )
         graph.expected = graph.faculty.simulate(graph.state, CANDIDATES, 0.2, latents=True)
         yield graph
@@ -47,7 +53,7 @@ def test_in_words(scene):
 def test_in_bulk_through_the_remote_faculty(scene):
     """As the action_selector uses it: from the faculties' thread, while the executor spins on this one."""
     node = scene.add(ManagedNode("asker", context=scene.context))
-    remote, worker, got = RemoteSimulator(node), Worker(), []
+    remote, worker, got = RemoteSimulator(node, scene.faculty.model), Worker(), []
     scene.wait_for(remote._client.service_is_ready)
     remote.give_up_at = time.monotonic() + 10.0
     worker.submit(lambda: got.append(remote.simulate(scene.state, CANDIDATES, 0.2, latents=True)), got.append)
@@ -71,7 +77,10 @@ def sequences(*of):
     [
         (dict(), "expected candidates or values, got neither"),
         (dict(state=None), "expected a state, got none and no world_state has come yet"),
-        (dict(candidates=[((0.2, 3)), (0.2, 4)]), "candidates[1]: expected 3 steps of 0.200 s as in candidates[0], got 4 of 0.200 s"),
+        (
+            dict(candidates=[((0.2, 3)), (0.2, 4)]),
+            "candidates[1]: expected 3 steps of 0.200 s as in candidates[0], got 4 of 0.200 s",
+        ),
         (dict(values=np.zeros((2, 3, 3), np.float32)), "values: expected shape (any, any, 2), got (2, 3, 3)"),
         (dict(values=np.full((2, 3, 2), np.nan, np.float32)), "expected finite speeds"),
         (dict(values=np.zeros((2, 3, 2), np.float32), dt=9.0), "expected dt within"),

@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from geometry_msgs.msg import Twist, TwistStamped
+from latentworld_ros.msg import Plan as PlanMessage
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
+from ros_graph import Graph
 
 from latentworld.ros import qos
 from latentworld.ros.codecs import plan_to_message
 from latentworld.ros.processes import Processes
 from latentworld.types import ActionSequence, Plan, PlanStatus
-from latentworld_ros.msg import Plan as PlanMessage
-from ros_graph import Graph
 
 GATE = [sys.executable, "-m", "latentworld.ros.command_gate"]
 PLANNER = [sys.executable, str(Path(__file__).with_name("plan_publisher.py"))]
@@ -30,7 +30,9 @@ def scene():
         graph.gate = processes.start("gate", GATE)
         graph.processes = processes
         graph.watch_diagnostics()
-        graph.commands = graph.listen(TwistStamped, "cmd_vel", 20, lambda m: (time.monotonic(), m.twist.linear.x, m.twist.angular.z))
+        graph.commands = graph.listen(
+            TwistStamped, "cmd_vel", 20, lambda m: (time.monotonic(), m.twist.linear.x, m.twist.angular.z)
+        )
         graph.plans = graph.node.create_publisher(PlanMessage, "plan", qos.belief())
         graph.wait_for(lambda: graph.commands and graph.plans.get_subscription_count(), 20, "the gate")
         yield graph
@@ -118,5 +120,6 @@ def test_deactivating_stops_the_base(scene):
 def test_another_type_on_cmd_vel_is_named(scene):
     with Graph("base") as base:
         base.node.create_subscription(Twist, "cmd_vel", lambda m: None, 1)
-        said = "/cmd_vel: expected geometry_msgs/msg/TwistStamped (enable_stamped_cmd_vel: true), got geometry_msgs/msg/Twist from base"
+        wanted = "geometry_msgs/msg/TwistStamped (enable_stamped_cmd_vel: true)"
+        said = f"/cmd_vel: expected {wanted}, got geometry_msgs/msg/Twist from base"
         scene.wait_for(lambda: scene.says("command_gate", said), 10)

@@ -50,7 +50,10 @@ def test_sends_the_row_in_force_by_time_since_the_stamp():
         (dict(seen=-600 * MS), Reason.OBSERVATION_OLD),
         (dict(stamp=900 * MS), Reason.STAMP_AHEAD),
         (dict(stamp=-400 * MS), Reason.PLAN_OLD),
-        (dict(sequence=ActionSequence(0.2, np.zeros((5, 2), np.float32), ("linear.x", "linear.y"))), Reason.BAD_SEQUENCE),
+        (
+            dict(sequence=ActionSequence(0.2, np.zeros((5, 2), np.float32), ("linear.x", "linear.y"))),
+            Reason.BAD_SEQUENCE,
+        ),
         (dict(sequence=ActionSequence(float("nan"), np.zeros((5, 2), np.float32))), Reason.BAD_SEQUENCE),
     ],
 )
@@ -129,7 +132,9 @@ def test_a_fresh_stamp_does_not_hide_an_old_observation():
 
 
 def test_stopping_takes_no_longer_than_stop_time_and_speeding_up_obeys_the_limit():
-    guard = Guard(GuardParameters(max_linear_acceleration=0.5, stop_time=0.3, plan_timeout=5.0, observation_timeout=5.0))
+    guard = Guard(
+        GuardParameters(max_linear_acceleration=0.5, stop_time=0.3, plan_timeout=5.0, observation_timeout=5.0)
+    )
     guard.accept(plan(values=[(0.5, 0.0)] * 10), 0, 0.0)
     speeds = [guard.tick(0, k * 0.05).linear for k in range(30)]
     assert max(np.diff(speeds)) <= 0.5 * 0.05 + 1e-9 and speeds[-1] == pytest.approx(0.5)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import pytest
 import rclpy
 from rclpy.parameter import Parameter
+from ros_graph import Graph
 
 from latentworld.parameters import parameter
 from latentworld.ros.parameters import declare
 from latentworld.types import LatentworldError
-from ros_graph import Graph
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,10 @@ def test_values_set_before_configuring_again_count(graph):
     ("overrides", "said"),
     [
         (dict(inner__sampels=3), "parameter 'inner.sampels' of thing: unknown; expected 'inner.samples', got 3"),
-        (dict(zzz=1.5), "parameter 'zzz' of thing: unknown; expected one of deadline, name, sizes, on, inner.samples, got 1.5"),
+        (
+            dict(zzz=1.5),
+            "parameter 'zzz' of thing: unknown; expected one of deadline, name, sizes, on, inner.samples, got 1.5",
+        ),
         (dict(deadline="fast"), "parameter 'deadline' of thing: expected a number, got 'fast'"),
         (dict(deadline=9.0), "parameter 'deadline' of thing: expected a number in [0.001, 5.0], got 9.0"),
         (dict(deadline=float("nan")), "parameter 'deadline' of thing: expected a number in [0.001, 5.0], got nan"),

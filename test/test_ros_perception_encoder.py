@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
+from latentworld_ros.msg import LatentObservation
+from ros_graph import Graph, overrides, random_checkpoint
 from sensor_msgs.msg import Image
 
 from latentworld.model.checkpoint import load
@@ -12,8 +14,6 @@ from latentworld.ros.codecs import latent_from_message
 from latentworld.ros.images import to_image
 from latentworld.ros.perception_encoder import PerceptionEncoderNode
 from latentworld.types import Frame
-from latentworld_ros.msg import LatentObservation
-from ros_graph import Graph, overrides, random_checkpoint
 
 MS = 1_000_000
 RGB = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
@@ -100,7 +100,9 @@ def test_no_camera_is_named(scene):
 def test_depth_that_does_not_come_is_named(scene):
     def publish_and_look():
         scene.rgb.publish(to_image(RGB, now(scene), "camera"))
-        return scene.says("perception_encoder", "/camera/depth/image_raw: expected depth within 0.03 s of /camera/image_raw, got none")
+        return scene.says(
+            "perception_encoder", "/camera/depth/image_raw: expected depth within 0.03 s of /camera/image_raw, got none"
+        )
 
     scene.wait_for(publish_and_look)
     assert not scene.latents

@@ -3,17 +3,23 @@
 import numpy as np
 import pytest
 from geometry_msgs.msg import TwistStamped
+from latentworld_ros.msg import LatentObservation, Surprise, WorldState
 from nav_msgs.msg import Odometry as OdometryMessage
+from ros_graph import Graph, overrides, random_checkpoint
 from std_srvs.srv import Trigger
 
 from latentworld.model.checkpoint import load
 from latentworld.perception.encoder import PerceptionEncoder
 from latentworld.ros import qos
-from latentworld.ros.codecs import from_time, latent_to_message, odometry_to_message, stamped_from_action, state_from_message
+from latentworld.ros.codecs import (
+    from_time,
+    latent_to_message,
+    odometry_to_message,
+    stamped_from_action,
+    state_from_message,
+)
 from latentworld.ros.world_state_tracker import WorldStateTrackerNode
 from latentworld.types import Action, Frame, Latent, Odometry
-from latentworld_ros.msg import LatentObservation, Surprise, WorldState
-from ros_graph import Graph, overrides, random_checkpoint
 
 MS = 1_000_000
 
@@ -85,7 +91,9 @@ def test_a_latent_of_another_model_is_named(scene):
     stamp = now(scene)
     locate(scene, stamp)
     see(scene, stamp, "0123456789ab")
-    scene.wait_for(lambda: scene.says("world_state_tracker", f"latent: expected model {scene.model_id}, got 0123456789ab"))
+    scene.wait_for(
+        lambda: scene.says("world_state_tracker", f"latent: expected model {scene.model_id}, got 0123456789ab")
+    )
     assert not scene.states
 
 

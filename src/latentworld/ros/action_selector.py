@@ -1,4 +1,4 @@
-"""world_state and the action reach_goal -> plan. Plans anew from each world state; says so too when there is nothing to do."""
+"""world_state and the action reach_goal -> plan, anew from each world state; also where there is nothing to do."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 from geometry_msgs.msg import PoseStamped
+from latentworld_ros.action import ReachGoal
+from latentworld_ros.srv import QueryMemory
 from nav_msgs.msg import Path
 from rclpy.task import Future
 
@@ -30,8 +32,6 @@ from latentworld.selection.locator import GoalLocator
 from latentworld.selection.parameters import SelectionParameters
 from latentworld.selection.selector import ActionSelector
 from latentworld.types import ActionSequence, Frame, Goal, GoalKind, LatentworldError, Plan, PlanStatus, WorldState
-from latentworld_ros.action import ReachGoal
-from latentworld_ros.srv import QueryMemory
 
 HEARTBEAT = 0.1  # s
 SILENCE = 0.15  # s without a plan after which one says why; with a heartbeat more still within the gate's plan_timeout
@@ -44,9 +44,14 @@ class ActionSelectorParameters:
     goal_tolerance: float = parameter(0.3, "m, where a goal names none", 0.01, 10.0)
     goal_timeout: float = parameter(60.0, "s, where a goal names none", 0.1, 86400.0)
     max_goal_distance: float = parameter(20.0, "m from the robot to a goal", 0.1, 1000.0)
-    trouble_timeout: float = parameter(3.0, "s of stale, unsafe or failed plans after which a goal is given up", 0.1, 60.0)
+    trouble_timeout: float = parameter(
+        3.0, "s of stale, unsafe or failed plans after which a goal is given up", 0.1, 60.0
+    )
     answer_timeout: float = parameter(
-        0.2, "s to wait for a consequence_simulator in another process; keep it below the gate's plan_timeout", 0.01, 5.0
+        0.2,
+        "s to wait for a consequence_simulator in another process; keep it below the gate's plan_timeout",
+        0.01,
+        5.0,
     )
     selection: SelectionParameters = SelectionParameters()
 
@@ -179,7 +184,9 @@ class ActionSelectorNode(ManagedNode):
             raise _invalid(f"pose: expected finite x and y, theta finite or NaN, got {pose.tolist()}")
         distance = float(np.hypot(*(pose[:2] - self._goals.pose[:2])))
         if distance > self.parameters.max_goal_distance:
-            raise _invalid(f"pose: expected within {self.parameters.max_goal_distance} m of the robot, got {distance:.1f} m")
+            raise _invalid(
+                f"pose: expected within {self.parameters.max_goal_distance} m of the robot, got {distance:.1f} m"
+            )
         return pose
 
     def _seen(self, request: ReachGoal.Goal) -> Future:

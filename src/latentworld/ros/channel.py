@@ -1,7 +1,8 @@
 """A topic that costs nothing inside a process.
 
-Nodes of one process share a Bus. What one of them publishes, the others get by reference, as a noun; a message is made only
-while somebody outside listens. In different processes the same two classes are an ordinary publisher and subscription.
+Nodes of one process share a Bus. What one of them publishes, the others get by reference, as a noun; a message is made
+only while somebody outside listens. In different processes the same two classes are an ordinary publisher and
+subscription.
 """
 
 from __future__ import annotations
@@ -88,7 +89,9 @@ class Input:
         if self._bus.has_output(self.topic):
             self._disconnect()
         elif self._subscription is None:
-            self._subscription = self._node.create_subscription(self._codec.message, self._name, self._receive, self._qos)
+            self._subscription = self._node.create_subscription(
+                self._codec.message, self._name, self._receive, self._qos
+            )
 
     def destroy(self) -> None:
         self._bus.remove_input(self)

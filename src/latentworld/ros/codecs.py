@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Pose2D, Twist, TwistStamped
+from latentworld_ros import msg
 from nav_msgs.msg import Odometry as OdometryMessage
 from std_msgs.msg import Header
 
@@ -28,7 +29,6 @@ from latentworld.types import (
     Surprise,
     WorldState,
 )
-from latentworld_ros import msg
 
 
 @dataclass(frozen=True, slots=True)

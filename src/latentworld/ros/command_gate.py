@@ -1,4 +1,4 @@
-"""plan -> cmd_vel, a process of its own: it sends on what the guard lets through and stops the base when the planner cannot."""
+"""plan -> cmd_vel, in its own process: sends on what the guard lets through, stops the base without a planner."""
 
 from __future__ import annotations
 

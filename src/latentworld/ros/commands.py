@@ -1,4 +1,4 @@
-"""Velocity commands: Twist before ROS 2 Kilted by default, TwistStamped since; a mismatch is silent in ROS, so it is looked for."""
+"""Velocity commands: Twist by default before ROS 2 Kilted, TwistStamped since. ROS says nothing of a mismatch; we do."""
 
 from __future__ import annotations
 
@@ -60,5 +60,6 @@ def check_type(node: ManagedNode, stamped: bool) -> None:
         node.diagnostics.clear("cmd_vel type")
         return
     who = ", ".join(sorted({end.node_name for end in others}))
-    text = f"{topic}: expected {expected} (enable_stamped_cmd_vel: {str(stamped).lower()}), got {others[0].topic_type} from {who}"
+    wanted = f"{expected} (enable_stamped_cmd_vel: {str(stamped).lower()})"
+    text = f"{topic}: expected {wanted}, got {others[0].topic_type} from {who}"
     node.diagnostics.problem("cmd_vel type", ERROR, text)

@@ -1,5 +1,7 @@
-"""All that thinks in one process: encoder, tracker, consequence simulator, selector and visual memory on one executor and one
-faculties' thread; what they tell each other is handed over by reference. The command_gate is never in here."""
+"""All that thinks in one process, on one executor and one faculties' thread, handing over what they tell each other.
+
+The command_gate is never in here: it outlives what hangs.
+"""
 
 from __future__ import annotations
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from latentworld_ros.srv import Simulate
 
 from latentworld.consequence.simulator import ConsequenceSimulator
+from latentworld.parameters import parameter
 from latentworld.ros import qos
 from latentworld.ros.channel import Bus
 from latentworld.ros.codecs import STATE, consequences_to_messages, sequence_from_message, state_from_message, to_time
@@ -17,9 +19,7 @@ from latentworld.ros.node import ManagedNode, said
 from latentworld.ros.process import run
 from latentworld.ros.tensors import from_tensor, to_tensor
 from latentworld.ros.worker import Worker
-from latentworld.parameters import parameter
 from latentworld.types import LatentworldError, WorldState
-from latentworld_ros.srv import Simulate
 
 TENSORS = ("poses", "contact", "drop", "clearance", "uncertainty")
 
@@ -54,7 +54,13 @@ class ConsequenceSimulatorNode(ManagedNode):
         simulator = ConsequenceSimulator(world_model(self.parameters.checkpoint))
         config = simulator.model.config
         start = WorldState(
-            0, 0, simulator.model.model_id, np.zeros(3), np.zeros(2), np.zeros(2), np.zeros(config.belief_dim, np.float32)
+            0,
+            0,
+            simulator.model.model_id,
+            np.zeros(3),
+            np.zeros(2),
+            np.zeros(2),
+            np.zeros(config.belief_dim, np.float32),
         )
         simulator.simulate(start, np.zeros((64, 12, 2), np.float32), config.imagination_dt)
         return simulator
@@ -97,9 +103,14 @@ def _stacked(sequences: list) -> tuple[np.ndarray, float]:
     first = sequences[0]
     for k, sequence in enumerate(sequences):
         if sequence.names != ("linear.x", "angular.z"):
-            raise LatentworldError(f"candidates[{k}]: expected names linear.x, angular.z, got {', '.join(sequence.names)}")
+            raise LatentworldError(
+                f"candidates[{k}]: expected names linear.x, angular.z, got {', '.join(sequence.names)}"
+            )
         if sequence.dt != first.dt or sequence.values.shape != first.values.shape:
-            wanted, got = f"{len(first.values)} steps of {first.dt:.3f} s", f"{len(sequence.values)} of {sequence.dt:.3f} s"
+            wanted, got = (
+                f"{len(first.values)} steps of {first.dt:.3f} s",
+                f"{len(sequence.values)} of {sequence.dt:.3f} s",
+            )
             raise LatentworldError(f"candidates[{k}]: expected {wanted} as in candidates[0], got {got}")
     return np.stack([s.values for s in sequences]), first.dt
 

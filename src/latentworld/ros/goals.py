@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from latentworld_ros.action import ReachGoal
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.task import Future
 
 from latentworld.ros.codecs import to_pose2d
 from latentworld.ros.node import ManagedNode
 from latentworld.types import Goal, LatentworldError, PlanStatus, seconds, stamp_of
-from latentworld_ros.action import ReachGoal
 
 Code = ReachGoal.Result
 _CODES = {PlanStatus.STALE: Code.STALE, PlanStatus.UNSAFE: Code.UNSAFE, PlanStatus.FAILED: Code.FAILED}
@@ -30,7 +30,7 @@ class GoalRefused(LatentworldError):
 
 @dataclass(slots=True, eq=False)
 class Drive:
-    """A goal being driven to. started, ends: ns of the robot's clock. trouble: the status that stands in the way, since when."""
+    """A goal being driven to. started, ends: ns of the robot's clock. trouble: the status in the way, since when."""
 
     handle: Any
     goal: Goal
@@ -130,7 +130,9 @@ class GoalServer:
 
     def _checked_timeout(self, asked: float) -> float:
         if not math.isfinite(asked) or asked < 0:
-            raise GoalRefused(Code.INVALID_GOAL, f"timeout: expected seconds > 0, or 0 for {self._timeout}, got {asked}")
+            raise GoalRefused(
+                Code.INVALID_GOAL, f"timeout: expected seconds > 0, or 0 for {self._timeout}, got {asked}"
+            )
         return asked or self._timeout
 
     def _result(self, code: int, message: str, started: int) -> ReachGoal.Result:

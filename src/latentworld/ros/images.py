@@ -19,7 +19,7 @@ _DEPTH = {"32FC1": "f4", "16UC1": "u2"}
 
 
 def colour(message: Image, topic: str) -> np.ndarray:
-    """(height, width, 3) uint8 RGB. Encodings beyond the plain ones (Bayer, YUV) go through cv_bridge where installed."""
+    """(height, width, 3) uint8 RGB. Encodings beyond the plain ones (Bayer, YUV) go through cv_bridge, if installed."""
     if message.encoding not in _COLOUR:
         return _through_cv_bridge(message, topic)
     channels = _COLOUR[message.encoding]
@@ -64,9 +64,13 @@ def _pixels(message: Image, topic: str, dtype: np.dtype, channels: int) -> np.nd
     if height == 0 or width == 0:
         raise LatentworldError(f"{topic}: expected an image of some size, got {width}x{height}")
     if step < row or step % dtype.itemsize:
-        raise LatentworldError(f"{topic}: expected at least {row} bytes a row of {width} {message.encoding} pixels, got step {step}")
+        raise LatentworldError(
+            f"{topic}: expected at least {row} bytes a row of {width} {message.encoding} pixels, got step {step}"
+        )
     if len(message.data) < step * height - (step - row):
-        raise LatentworldError(f"{topic}: expected {step * height} bytes for {width}x{height} {message.encoding}, got {len(message.data)}")
+        raise LatentworldError(
+            f"{topic}: expected {step * height} bytes for {width}x{height} {message.encoding}, got {len(message.data)}"
+        )
     strides = (step, channels * dtype.itemsize, dtype.itemsize)
     return np.ndarray((height, width, channels), dtype, buffer=message.data, strides=strides)
 
@@ -74,8 +78,12 @@ def _pixels(message: Image, topic: str, dtype: np.dtype, channels: int) -> np.nd
 def _through_cv_bridge(message: Image, topic: str) -> np.ndarray:
     expected = ", ".join(_COLOUR)
     if CvBridge is None:
-        raise LatentworldError(f"{topic}: expected encoding {expected} (others need cv_bridge), got '{message.encoding}'")
+        raise LatentworldError(
+            f"{topic}: expected encoding {expected} (others need cv_bridge), got '{message.encoding}'"
+        )
     try:
         return np.asarray(CvBridge().imgmsg_to_cv2(message, desired_encoding="rgb8"))
     except Exception as error:
-        raise LatentworldError(f"{topic}: expected encoding {expected} or one of cv_bridge's, got '{message.encoding}'") from error
+        raise LatentworldError(
+            f"{topic}: expected encoding {expected} or one of cv_bridge's, got '{message.encoding}'"
+        ) from error

@@ -1,7 +1,8 @@
-"""The base of every node: a lifecycle node that starts itself, says what is wrong in one line, and cleans up after itself.
+"""The base of every node: a lifecycle node that starts itself, says in a line what is wrong, and cleans up.
 
-A subclass overrides ``configure``, ``activate``, ``deactivate`` and ``cleanup`` (plain methods that may raise) and makes in
-``configure`` its outputs, in ``activate`` its inputs, timers and services; the base destroys them at the mirror transition.
+A subclass overrides ``configure``, ``activate``, ``deactivate`` and ``cleanup`` (plain methods that may raise). It makes
+its outputs in ``configure`` and its inputs, timers and services in ``activate``; the base destroys them at the mirror
+transition.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos import QoSProfile
 
+from latentworld.parameters import parameter
 from latentworld.ros.channel import Bus, Input, Output
 from latentworld.ros.codecs import Codec
 from latentworld.ros.diagnostics import ERROR, Diagnostics
@@ -25,6 +27,13 @@ from latentworld.ros.worker import Worker
 from latentworld.types import LatentworldError
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Parameters that every node has."""
+
+    autostart: bool = parameter(True, "configure and activate without being told to")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +57,7 @@ class ManagedNode(LifecycleNode):
         self._inputs: list[Input] = []
         self._destroyers: list[Callable[[], Any]] = []
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self.autostart = self.declare_parameter("autostart", True).value
+        self.autostart = declare(self, Start(), alone=False).autostart
         self.add_on_set_parameters_callback(self._may_set)
         self._diagnostics_timer = self.create_timer(1.0, self._report, clock=self._steady)
 
@@ -107,7 +116,7 @@ class ManagedNode(LifecycleNode):
         self._destroyers.append(destroy)
 
     def work(self, job: Callable[[], Any], slot: Hashable | None = None) -> None:
-        """Run on the faculties' thread; in a slot the newest wins. An error is a diagnostic until the same work succeeds."""
+        """Run on the faculties' thread; in a slot the newest wins. An error stands until the same work succeeds."""
         key = f"work {slot}"
 
         def run() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from latentworld.ros.action_selector import ActionSelectorNode
 from latentworld.ros.command_gate import CommandGateNode
 from latentworld.ros.consequence_simulator import ConsequenceSimulatorNode
+from latentworld.ros.node import Start
 from latentworld.ros.perception_encoder import PerceptionEncoderNode
 from latentworld.ros.simulator import SimulatorNode
 from latentworld.ros.visual_memory import VisualMemoryNode
@@ -41,7 +42,7 @@ def text(which: str) -> str:
     lines = [head]
     for name, node in nodes.items():
         lines += ["", f"/**/{name}:", "  ros__parameters:"]
-        lines.append(_line("autostart", True, "configure and activate without being told to", "    "))
+        lines += _lines(Start(), "    ")
         lines += _lines(node.defaults, "    ")
     return "\n".join(lines) + "\n"
 

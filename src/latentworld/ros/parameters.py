@@ -21,13 +21,15 @@ T = TypeVar("T")
 _KNOWN_TO_ROS = ("use_sim_time", "start_type_description_service")
 
 
-def declare(node: Node, defaults: T) -> T:
+def declare(node: Node, defaults: T, alone: bool = True) -> T:
     """Declare every field of ``defaults`` on ``node`` and return a copy that holds what the parameters say.
 
-    May be called again (a node configured anew): then the parameters' present values count.
+    May be called again (a node configured anew): then the parameters' present values count. alone: there are no
+    parameters but these and those declared before; what else is given is an error.
     """
     leaves = dict(_leaves(defaults))
-    _refuse_unknown(node, leaves)
+    if alone:
+        _refuse_unknown(node, leaves)
     values = {}
     for name, (field, default) in leaves.items():
         if node.has_parameter(name):
@@ -61,11 +63,13 @@ def _rebuilt(group: Any, values: dict[str, Any], prefix: str = "") -> Any:
 
 def _refuse_unknown(node: Node, known: dict[str, Any]) -> None:
     for name, override in node._parameter_overrides.items():
-        if name in known or name in _KNOWN_TO_ROS or name == "autostart" or name.startswith("qos_overrides."):
+        if name in known or name in _KNOWN_TO_ROS or node.has_parameter(name) or name.startswith("qos_overrides."):
             continue
         near = difflib.get_close_matches(name, known, 1)
         hint = f"'{near[0]}'" if near else "one of " + ", ".join(known)
-        raise LatentworldError(f"parameter '{name}' of {node.get_name()}: unknown; expected {hint}, got {override.value!r}")
+        raise LatentworldError(
+            f"parameter '{name}' of {node.get_name()}: unknown; expected {hint}, got {override.value!r}"
+        )
 
 
 def _checked(node: Node, name: str, field: Field, default: Any, value: Any) -> Any:
@@ -88,9 +92,15 @@ def _checked(node: Node, name: str, field: Field, default: Any, value: Any) -> A
             raise refuse(f"a list of {of.__name__}")
         return items
     if type(value) is not kind:
-        raise refuse({"float": "a number", "int": "an integer", "bool": "true or false", "str": "a string"}.get(kind.__name__, kind.__name__))
+        raise refuse(
+            {"float": "a number", "int": "an integer", "bool": "true or false", "str": "a string"}.get(
+                kind.__name__, kind.__name__
+            )
+        )
     low, high = field.metadata.get("min"), field.metadata.get("max")
-    if kind in (int, float) and not (math.isfinite(value) and (low is None or value >= low) and (high is None or value <= high)):
+    if kind in (int, float) and not (
+        math.isfinite(value) and (low is None or value >= low) and (high is None or value <= high)
+    ):
         raise refuse(f"a number in [{'-inf' if low is None else low}, {'inf' if high is None else high}]")
     choices = field.metadata.get("choices")
     if choices and value not in choices:

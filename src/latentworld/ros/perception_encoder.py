@@ -1,4 +1,4 @@
-"""camera/image_raw (and camera/depth/image_raw) -> latent_observation. The newest frame wins; a bad one is named and dropped."""
+"""camera/image_raw, camera/depth/image_raw -> latent_observation. The newest wins; a bad frame is named and dropped."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from sensor_msgs.msg import Image
 
+from latentworld.parameters import parameter
 from latentworld.perception.encoder import PerceptionEncoder
 from latentworld.ros import images, qos
 from latentworld.ros.channel import Bus
@@ -20,7 +21,6 @@ from latentworld.ros.node import ManagedNode
 from latentworld.ros.pairing import FramePairer
 from latentworld.ros.process import run
 from latentworld.ros.worker import Worker
-from latentworld.parameters import parameter
 from latentworld.types import Frame, LatentworldError, seconds, stamp_of
 
 
@@ -62,7 +62,9 @@ class PerceptionEncoderNode(ManagedNode):
         if self._pairer is not None and self._pairer.missed >= 3:
             nearest = self._pairer.nearest
             got = "none" if nearest is None else f"the nearest {seconds(nearest):.3f} s away"
-            wanted = f"{self._depth_topic}: expected depth within {self.parameters.depth_tolerance} s of {self._image_topic}"
+            wanted = (
+                f"{self._depth_topic}: expected depth within {self.parameters.depth_tolerance} s of {self._image_topic}"
+            )
             self.diagnostics.problem("depth", ERROR, f"{wanted}, got {got} (no depth camera? set use_depth: false)")
 
     def _load(self) -> PerceptionEncoder:
@@ -102,8 +104,8 @@ class PerceptionEncoderNode(ManagedNode):
         self.diagnostics.clear("depth")
         age = seconds(self.now() - frame.stamp)
         if abs(age) > self.parameters.camera_timeout:
-            text = f"{self._image_topic}: stamp is {age:.1f} s from this node's clock: do camera and node agree on use_sim_time?"
-            self.diagnostics.problem("stamp", WARN, text)
+            apart = f"{self._image_topic}: stamp is {age:.1f} s from this node's clock"
+            self.diagnostics.problem("stamp", WARN, f"{apart}: do camera and node agree on use_sim_time?")
         else:
             self.diagnostics.clear("stamp")
         self.work(lambda: self._encode(frame), slot="frame")

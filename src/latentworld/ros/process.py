@@ -1,4 +1,4 @@
-"""What every executable does around its nodes: start, spin on one thread, end on SIGINT or SIGTERM with nothing left behind."""
+"""What every executable does around its nodes: start, spin on one thread, end on SIGINT or SIGTERM leaving nothing."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _start(nodes: Sequence[ManagedNode]) -> bool:
 
 
 def _end_on_signal(end: Callable[[], None]) -> None:
-    """Call ``end`` from a thread of its own when SIGINT or SIGTERM comes, also while the main thread waits inside DDS."""
+    """Call ``end`` from a thread of its own on SIGINT or SIGTERM, also while the main thread waits inside DDS."""
     reader, writer = socket.socketpair()
     writer.setblocking(False)
     signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)

@@ -18,8 +18,10 @@ _STEPS = ((signal.SIGINT, 6.0), (signal.SIGTERM, 2.0), (signal.SIGKILL, 2.0))  #
 
 
 class Processes:
-    """Start several, use as a context manager, stop all at its end. Start from the main thread: the kernel ends a child with
-    the thread that made it."""
+    """A context manager that stops all at its end.
+
+    Start from the main thread: the kernel ends a child with the thread that made it.
+    """
 
     def __init__(self) -> None:
         self.children: dict[str, subprocess.Popen] = {}
@@ -28,7 +30,9 @@ class Processes:
     def __enter__(self) -> Processes:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
     def start(self, name: str, command: Sequence[str], **options: object) -> subprocess.Popen:

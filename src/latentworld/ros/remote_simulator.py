@@ -6,6 +6,7 @@ import threading
 import time
 
 import numpy as np
+from latentworld_ros.srv import Simulate
 
 from latentworld.consequence.simulator import ConsequenceSimulator
 from latentworld.model.world_model import WorldModel
@@ -14,11 +15,10 @@ from latentworld.ros.consequence_simulator import TENSORS
 from latentworld.ros.node import ManagedNode
 from latentworld.ros.tensors import from_tensor, to_tensor
 from latentworld.types import Consequences, LatentworldError, WorldState
-from latentworld_ros.srv import Simulate
 
 
 class RemoteSimulator:
-    """Asks the service and waits, on the faculties' thread while the executor spins on its own; never past ``give_up_at``."""
+    """Asks the service and waits, on the faculties' thread while the executor spins; never past ``give_up_at``."""
 
     def __init__(self, node: ManagedNode, model: WorldModel) -> None:
         # Free space is a cheap look at the belief, and this process holds the model anyhow, for goal images.
@@ -34,7 +34,10 @@ class RemoteSimulator:
         if self._state is None or self._state[0] is not state:
             self._state = (state, state_to_message(state))
         request = Simulate.Request(
-            values=to_tensor(np.ascontiguousarray(candidates, np.float32)), dt=float(dt), state=self._state[1], with_latents=latents
+            values=to_tensor(np.ascontiguousarray(candidates, np.float32)),
+            dt=float(dt),
+            state=self._state[1],
+            with_latents=latents,
         )
         answered = threading.Event()
         future = self._client.call_async(request)

@@ -1,4 +1,4 @@
-"""The embedded world as a robot: camera, depth, camera_info, odom, clock and cmd_vel as a TurtleBot 4 in Gazebo has them."""
+"""The embedded world as a robot: the topics are those of a TurtleBot 4 in Gazebo, the clock among them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from latentworld_ros.msg import GroundTruth
+from latentworld_ros.srv import ResetRoom
 from nav_msgs.msg import Odometry as OdometryMessage
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image
@@ -24,8 +26,6 @@ from latentworld.ros.transforms import odometry_broadcaster
 from latentworld.sim import World
 from latentworld.sim.camera import FIELD_OF_VIEW
 from latentworld.types import NANOSECONDS, Action, LatentworldError, seconds
-from latentworld_ros.msg import GroundTruth
-from latentworld_ros.srv import ResetRoom
 
 OPTICAL = "camera"
 
@@ -53,7 +53,9 @@ class SimulatorNode(ManagedNode):
         p = self.parameters
         self._ticks = round(p.odom_rate / p.camera_rate)
         if abs(self._ticks * p.camera_rate - p.odom_rate) > 1e-6:
-            raise LatentworldError(f"parameter odom_rate: expected a multiple of camera_rate {p.camera_rate}, got {p.odom_rate}")
+            raise LatentworldError(
+                f"parameter odom_rate: expected a multiple of camera_rate {p.camera_rate}, got {p.odom_rate}"
+            )
         self._world = World(p.seed, p.blocked or None, p.image_size)
         self._start_of_room = NANOSECONDS  # simulated time of the last reset: the clock goes on through resets
         self._episode = 0

@@ -9,9 +9,9 @@ from __future__ import annotations
 from array import array
 
 import numpy as np
+from latentworld_ros.msg import Tensor
 
 from latentworld.types import LatentworldError
-from latentworld_ros.msg import Tensor
 
 _DTYPES = {
     Tensor.FLOAT32: np.dtype("<f4"),
@@ -48,8 +48,10 @@ def from_tensor(message: Tensor, name: str, *shape: int | None) -> np.ndarray:
     dtype, got = _DTYPES[message.dtype], tuple(message.shape)
     expected = int(np.prod(got, dtype=np.int64)) * dtype.itemsize
     if len(message.data) != expected:
-        raise LatentworldError(f"{name}: expected {expected} bytes for {dtype.name} of shape {got}, got {len(message.data)}")
-    if shape and (len(got) != len(shape) or any(s is not None and s != g for s, g in zip(shape, got))):
+        raise LatentworldError(
+            f"{name}: expected {expected} bytes for {dtype.name} of shape {got}, got {len(message.data)}"
+        )
+    if shape and (len(got) != len(shape) or any(s is not None and s != g for s, g in zip(shape, got, strict=True))):
         wanted = "(" + ", ".join("any" if s is None else str(s) for s in shape) + ")"
         raise LatentworldError(f"{name}: expected shape {wanted}, got {got}")
     return np.frombuffer(message.data, dtype).reshape(got)

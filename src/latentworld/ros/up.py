@@ -1,4 +1,4 @@
-"""The nodes of robot.launch.py and sim.launch.py, where ``launch`` is not installed: the same processes, the same parameter files."""
+"""robot.launch.py and sim.launch.py where ``launch`` is not installed: the same processes, the same parameter files."""
 
 from __future__ import annotations
 
@@ -55,7 +55,6 @@ def up(**choices: object) -> int:
         if name:
             sys.stderr.write(f"latentworld: {name} ended by itself with status {status}; stopping the others\n")
         return 0 if processes.stop() and not name else 1
-
 
 
 def write_parameters(path: str | Path, parameters: Mapping[str, Mapping[str, object]]) -> None:

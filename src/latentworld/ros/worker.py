@@ -1,7 +1,7 @@
 """The one thread that runs the faculties.
 
-A model always runs on the same thread, and a ROS executor must not wait for it: callbacks hand their work here and return.
-Work in a slot replaces what still waits in that slot (newest wins); work without one runs in order.
+A model always runs on the same thread, and a ROS executor must not wait for it: callbacks hand their work here and
+return. Work in a slot replaces what still waits in that slot (newest wins); work without one runs in order.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Worker:
             self._ready.notify()
 
     def call(self, job: Callable[[], Any], timeout: float) -> Any:
-        """Run ``job`` after all that waits now and return its result or raise its exception; TimeoutError if it takes longer."""
+        """Run ``job`` after all that waits now; its result or its exception, or TimeoutError if it takes longer."""
         if threading.current_thread() is self._thread:
             return job()
         done, outcome = threading.Event(), {}

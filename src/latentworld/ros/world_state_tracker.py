@@ -1,4 +1,4 @@
-"""latent_observation, odom and the commands sent -> world_state and surprise, aligned by stamps; goes on through dropped frames."""
+"""latent_observation, odom, cmd_vel -> world_state and surprise, aligned by stamps; goes on through dropped frames."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from rclpy.clock import JumpThreshold
 from rclpy.duration import Duration
 from std_srvs.srv import Trigger
 
+from latentworld.parameters import parameter
 from latentworld.ros import commands, qos
 from latentworld.ros.channel import Bus
 from latentworld.ros.codecs import LATENT, STATE, SURPRISE, odometry_from_message
@@ -21,7 +22,6 @@ from latentworld.ros.node import ManagedNode
 from latentworld.ros.process import run
 from latentworld.ros.worker import Worker
 from latentworld.tracking.tracker import WorldStateTracker
-from latentworld.parameters import parameter
 from latentworld.types import Action, Latent, LatentworldError, WorldState, seconds
 
 
@@ -65,7 +65,9 @@ class WorldStateTrackerNode(ManagedNode):
         for name, topic in (("odometry", "odom"), ("latent", "latent_observation")):
             silence = time.monotonic() - self._heard[name]
             if silence > self.parameters.input_timeout:
-                self.diagnostics.problem(name, ERROR, f"no {name} on {self.resolve_topic_name(topic)} for {silence:.1f} s")
+                self.diagnostics.problem(
+                    name, ERROR, f"no {name} on {self.resolve_topic_name(topic)} for {silence:.1f} s"
+                )
             else:
                 self.diagnostics.clear(name)
         commands.check_type(self, self.parameters.enable_stamped_cmd_vel)

@@ -1,7 +1,7 @@
 """What may reach the wheels: the single source of truth for clipping, staleness and stopping.
 
-No ROS and no torch. Two clocks come in from outside: ``now`` (the robot's clock, ns, may be simulated, stand still or jump)
-and ``steady`` (s, a clock of this process that only goes forward). A plan must be fresh by both.
+No ROS and no torch. Two clocks come in from outside: ``now`` (the robot's clock, ns; may be simulated, stand still or
+jump) and ``steady`` (s, a clock of this process that only goes forward). A plan must be fresh by both.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NAMES = ("linear.x", "angular.z")
 
 @dataclass(frozen=True, slots=True)
 class GuardParameters:
-    """Limits of the base and of patience. A value over a limit is clipped; over twice the limit the plan is rejected."""
+    """Limits of the base and of patience. Over a limit is clipped; over twice the limit, the plan is rejected."""
 
     max_linear: float = parameter(0.5, "m/s forward", 0.0, 5.0)
     max_reverse: float = parameter(0.2, "m/s backward", 0.0, 5.0)
@@ -128,7 +128,11 @@ class Guard:
         if age > p.plan_timeout:
             return None, Reason.PLAN_OLD, f"plan starts {age:.2f} s ago, allowed {p.plan_timeout:.2f} s"
         if seen > p.observation_timeout:
-            return None, Reason.OBSERVATION_OLD, f"newest frame is {seen:.2f} s old, allowed {p.observation_timeout:.2f} s"
+            return (
+                None,
+                Reason.OBSERVATION_OLD,
+                f"newest frame is {seen:.2f} s old, allowed {p.observation_timeout:.2f} s",
+            )
         action = plan.sequence.at(age)
         if action is None:
             return None, Reason.PLAN_ENDED, f"{len(plan.sequence.values)} steps of {plan.sequence.dt:.2f} s are over"
@@ -141,7 +145,10 @@ class Guard:
         p, sequence = self.parameters, plan.sequence
         ahead = max(seconds(plan.stamp - now), seconds(plan.observation_stamp - now))
         if ahead > p.clock_tolerance:
-            return Reason.STAMP_AHEAD, f"{ahead:.2f} s ahead, allowed {p.clock_tolerance:.2f} s: do all nodes agree on use_sim_time?"
+            return (
+                Reason.STAMP_AHEAD,
+                f"{ahead:.2f} s ahead, allowed {p.clock_tolerance:.2f} s: do all nodes agree on use_sim_time?",
+            )
         if plan.status is PlanStatus.NO_GOAL:
             return Reason.NO_GOAL, plan.message
         if plan.status is PlanStatus.GOAL_REACHED:
@@ -161,14 +168,16 @@ class Guard:
         if not (math.isfinite(sequence.dt) and sequence.dt > 0):
             return Reason.BAD_SEQUENCE, f"expected dt > 0 s, got {sequence.dt}"
         if not np.isfinite(values).all():
-            return Reason.NOT_FINITE, f"step {int(np.argmin(np.isfinite(values).all(axis=1)))} of the plan is not a number"
+            return (
+                Reason.NOT_FINITE,
+                f"step {int(np.argmin(np.isfinite(values).all(axis=1)))} of the plan is not a number",
+            )
         low, high = np.array([-p.max_reverse, -p.max_angular]), np.array([p.max_linear, p.max_angular])
         over = ((values < 2 * low - 1e-6) | (values > 2 * high + 1e-6)).any(axis=1)
         if over.any():
             linear, angular = values[int(np.argmax(over))]
-            return Reason.OVER_LIMIT, (
-                f"expected {low[0]:.2f}..{high[0]:.2f} m/s and +-{high[1]:.2f} rad/s, got {linear:.2f} m/s and {angular:.2f} rad/s"
-            )
+            limits = f"{low[0]:.2f}..{high[0]:.2f} m/s and +-{high[1]:.2f} rad/s"
+            return Reason.OVER_LIMIT, f"expected {limits}, got {linear:.2f} m/s and {angular:.2f} rad/s"
         return None
 
     def _watch_clock(self, now: int) -> None:
