@@ -33,26 +33,29 @@ Json = Annotated[Optional[Path], typer.Option("--json", metavar="F", help="Write
 Checkpoint = Annotated[Optional[Path], typer.Option(help="Weights to use instead of the shipped ones.")]
 Recipe = Annotated[str, typer.Option(help="What to make; see training/recipes.py.")]
 Workers = Annotated[int, typer.Option(min=1, help="Processes that simulate.")]
-Composed = Annotated[bool, typer.Option("--composed/--separate", help="What thinks in one process, or one a node.")]
 
 
 @app.command()
 def demo(
     output: Annotated[Path, typer.Option(help="Folder for the scorecard, pictures, film and bag.")] = Path("demo_output"),
-    composed: Composed = True,
-    pose_rooms: Annotated[int, typer.Option(min=0, help="Rooms with a goal pose.")] = 10,
-    image_rooms: Annotated[int, typer.Option(min=0, help="Rooms with a goal image.")] = 5,
+    composed: Annotated[str, typer.Option(metavar="true|false|both", help="One process, or one a node.")] = "true",
+    pose_episodes: Annotated[int, typer.Option(min=0, help="Rooms with a goal pose.")] = 10,
+    image_episodes: Annotated[int, typer.Option(min=0, help="Rooms with a goal image.")] = 5,
+    seed: Annotated[Optional[int], typer.Option(min=0, help="Of the first room.  [default: the first unseen one]")] = None,
+    checkpoint: Checkpoint = None,
     json: Json = None,
 ) -> None:
     """Drive unseen rooms over ROS 2, beside simple controllers; status 0: the world model won."""
-    from latentworld.evaluation.demo import run_demo
+    from latentworld.demo.command import run_demo
+    from latentworld.evaluation.navigation import FIRST_TEST_SEED
 
-    raise typer.Exit(run_demo(output, composed=composed, pose_rooms=pose_rooms, image_rooms=image_rooms, json=json))
+    first = FIRST_TEST_SEED if seed is None else seed
+    raise typer.Exit(run_demo(output, composed, pose_episodes, image_episodes, first, checkpoint, json))
 
 
 @app.command()
 def up(
-    composed: Composed = True,
+    composed: Annotated[bool, typer.Option("--composed/--separate", help="One process, or one a node.")] = True,
     simulator: Annotated[bool, typer.Option("--simulator", help="Also start the embedded simulator as the robot.")] = False,
     params_file: Annotated[
         Optional[list[Path]], typer.Option(help="ROS parameter file; may be given again, the last one wins.")
@@ -85,12 +88,11 @@ def collect(
 ) -> None:
     """Drive simulated rooms into a recipe's data sets; goes on where it was interrupted."""
     from latentworld.training.collect import collect as run
+    from latentworld.training.train import recipe_named
 
-    chosen = _recipe(recipe)
-    figures = {}
-    for part in ("validation", "train"):
-        data.mkdir(parents=True, exist_ok=True)
-        met = run(data / f"{recipe}-{part}.h5", getattr(chosen, part), workers)
+    chosen, figures = recipe_named(recipe), {}
+    for part, settings in (("train", chosen.train), ("validation", chosen.validation)):
+        met = run(data / f"{recipe}-{part}.h5", settings, workers)
         figures |= {f"{part}_{name}": value for name, value in met.items()}
     _report(figures, json, {"recipe": recipe, "workers": workers})
 
@@ -98,20 +100,25 @@ def collect(
 @app.command()
 def train(
     recipe: Recipe = "nav-small",
-    data: Annotated[Path, typer.Option(help="Folder that `collect` wrote to.")] = Path("data"),
-    output: Annotated[Optional[Path], typer.Option(help="Folder for state and log.  [default: runs/RECIPE]")] = None,
+    data: Annotated[Path, typer.Option(help="Folder of the data sets; collected first if missing.")] = Path("data"),
+    runs: Annotated[Path, typer.Option(help="Folder for state and log.")] = Path("runs"),
+    output: Annotated[
+        Optional[Path], typer.Option(help="Checkpoint to write.  [default: RUNS/RECIPE/RECIPE.safetensors]")
+    ] = None,
     json: Json = None,
 ) -> None:
     """Train a checkpoint from nothing; goes on where it was interrupted."""
     from latentworld.training.train import train as run
 
-    output = output or Path("runs") / recipe
-    _report(run(recipe, data, output), json, {"recipe": recipe})
+    path, figures = run(recipe, data, runs, output)
+    _report(figures, json, {"recipe": recipe, "checkpoint": str(path)})
+    typer.echo(path)
 
 
 @evaluation.command()
 def navigation(
-    rooms: Annotated[int, typer.Option(min=1, help="Unseen rooms; every other one has its straight line blocked.")] = 100,
+    rooms: Annotated[int, typer.Option(min=1, help="Unseen rooms with a goal pose; in every other one the way is blocked.")] = 100,
+    image_rooms: Annotated[int, typer.Option(min=0, help="Unseen rooms with a goal image.")] = 50,
     checkpoint: Checkpoint = None,
     workers: Workers = 2,
     json: Json = None,
@@ -119,7 +126,7 @@ def navigation(
     """Drive to goals in unseen rooms, beside blind, reactive and oracle controllers; no ROS."""
     from latentworld.evaluation.navigation import evaluate
 
-    _report(evaluate(rooms=rooms, checkpoint=checkpoint, workers=workers), json, {"rooms": rooms})
+    evaluate(rooms, image_rooms, checkpoint=checkpoint and str(checkpoint), workers=workers, json=json)
 
 
 @app.command(
@@ -172,14 +179,6 @@ def _encoded(frame: Frame, checkpoint: Path | None) -> Latent:
 
 
 app.add_typer(memory_commands(_encoded), name="memory")
-
-
-def _recipe(name: str):
-    from latentworld.training.recipes import RECIPES
-
-    if name not in RECIPES:
-        raise LatentworldError(f"recipe: expected one of {', '.join(RECIPES)}; got {name}")
-    return RECIPES[name]
 
 
 def _pairs(remaps: list[str]) -> dict[str, str]:

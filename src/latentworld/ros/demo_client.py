@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import rclpy
+from latentworld_ros.action import ReachGoal
+from latentworld_ros.msg import GroundTruth, Plan, Surprise, WorldState
+from latentworld_ros.srv import ResetRoom
 from rclpy.action import ActionClient
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
@@ -21,9 +24,6 @@ from latentworld.ros.bag import BagWriter
 from latentworld.ros.codecs import from_pose2d, from_time
 from latentworld.ros.recorder import Recorder
 from latentworld.types import GoalKind, LatentworldError, seconds
-from latentworld_ros.action import ReachGoal
-from latentworld_ros.msg import GroundTruth, Plan, Surprise, WorldState
-from latentworld_ros.srv import ResetRoom
 
 DRIVE_NOTE = "drive"  # name of the bag's metadata records, one a goal, ``Drive`` as JSON in the field "json"
 WATCH = 0.1  # s between two calls of a watcher
@@ -100,11 +100,20 @@ class DemoClient:
         give_up = time.monotonic() + timeout
         while missing := [name for name, there in needs.items() if not there()]:
             if time.monotonic() > give_up:
-                raise LatentworldError(f"demo: expected a running robot within {timeout:.0f} s, still missing: {', '.join(missing)}")
+                raise LatentworldError(
+                    f"demo: expected a running robot within {timeout:.0f} s, still missing: {', '.join(missing)}"
+                )
             self._spin(0.1)
 
     def drive(
-        self, index: int, seed: int, blocked: bool, kind: GoalKind, tolerance: float, time_limit: float, watch: Callable[[Status], None]
+        self,
+        index: int,
+        seed: int,
+        blocked: bool,
+        kind: GoalKind,
+        tolerance: float,
+        time_limit: float,
+        watch: Callable[[Status], None],
     ) -> Drive:
         """A new room, and the drive to its goal. tolerance: m. time_limit: simulated s. watch: called some times a second."""
         room = self._call(self._room, ResetRoom.Request(seed=seed, blocked=blocked))
@@ -132,7 +141,9 @@ class DemoClient:
         self._bag.note(DRIVE_NOTE, {"json": json.dumps(drive._asdict())})
         return drive
 
-    def _watch(self, outcome: Any, handle: Any, goal: Any, began: int, time_limit: float, watch: Callable[[Status], None]) -> None:
+    def _watch(
+        self, outcome: Any, handle: Any, goal: Any, began: int, time_limit: float, watch: Callable[[Status], None]
+    ) -> None:
         """Until the drive is over; one that has fallen is over."""
         give_up, shown, canceled = time.monotonic() + 5 * time_limit + ANSWER, 0.0, False
         while not outcome.done():
@@ -146,7 +157,9 @@ class DemoClient:
                     canceled = True
                     handle.cancel_goal_async()
             if now > give_up:
-                raise LatentworldError(f"demo: reach_goal: expected an end within {time_limit:.0f} simulated s, got none")
+                raise LatentworldError(
+                    f"demo: reach_goal: expected an end within {time_limit:.0f} simulated s, got none"
+                )
 
     def _status(self, truth: GroundTruth, goal: Any, began: int) -> Status:
         plan, surprise = self._newest("/plan", Plan), self._newest("/surprise", Surprise)

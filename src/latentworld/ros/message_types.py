@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
@@ -22,7 +22,7 @@ def message_type(name: str) -> type:
     return getattr(importlib.import_module(f"{package}.msg"), message)
 
 
-@lru_cache(maxsize=None)
+@cache
 def definition(name: str) -> str:
     """The .msg file of ``package/msg/Name`` and, below it, those of all it is made of (the form ``ros2msg`` of MCAP)."""
     texts: dict[str, str] = {}

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from latentworld.evaluation.recording import Recorded
+from latentworld.demo.recording import Recorded
 from latentworld.types import NANOSECONDS, PlanStatus, seconds
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,7 +55,9 @@ def run(
     watcher.starting(composed, domain)
     log = bag.with_suffix(".log")
     with tempfile.TemporaryDirectory() as scratch, open(log, "w") as said, Processes() as processes:
-        lines = commands(composed, simulator=True, params_files=[_parameters(scratch, rooms, checkpoint)], use_sim_time=True)
+        lines = commands(
+            composed, simulator=True, params_files=[_parameters(scratch, rooms, checkpoint)], use_sim_time=True
+        )
         for name, line in lines.items():
             processes.start(name, line, env=os.environ, stdout=said, stderr=said)
 

@@ -11,7 +11,12 @@ import numpy as np
 
 from latentworld.ros import bag, images
 from latentworld.ros.codecs import (
-    action_from_stamped, from_pose2d, from_time, plan_from_message, state_from_message, surprise_from_message,
+    action_from_stamped,
+    from_pose2d,
+    from_time,
+    plan_from_message,
+    state_from_message,
+    surprise_from_message,
 )  # fmt: skip
 from latentworld.ros.demo_client import DRIVE_NOTE, Drive
 from latentworld.sim.world import Truth
@@ -86,7 +91,9 @@ def _truth(heard: bag.Heard) -> Truth:
 
 _TOPICS = {
     "/clock": lambda to, heard, stamp: to.exposed.setdefault(stamp, heard.sent),
-    "/camera/image_raw": lambda to, heard, stamp: to.frames.append(Frame(stamp, images.colour(heard.message, heard.topic))),
+    "/camera/image_raw": lambda to, heard, stamp: to.frames.append(
+        Frame(stamp, images.colour(heard.message, heard.topic))
+    ),
     "/ground_truth": lambda to, heard, stamp: to.truths.append((stamp, _truth(heard))),
     "/world_state": lambda to, heard, stamp: to.states.append(state_from_message(heard.message)),
     "/surprise": lambda to, heard, stamp: to.surprises.append(surprise_from_message(heard.message)),
