@@ -37,7 +37,7 @@ Workers = Annotated[int, typer.Option(min=1, help="Processes that simulate.")]
 
 @app.command()
 def demo(
-    output: Annotated[Path, typer.Option(help="Folder for the scorecard, pictures, film and bag.")] = Path("demo_output"),
+    output: Annotated[Path, typer.Option("--out", "--output", help="Folder for the scorecard, pictures, film and bag.")] = Path("demo_output"),
     composed: Annotated[str, typer.Option(metavar="true|false|both", help="One process, or one a node.")] = "true",
     pose_episodes: Annotated[int, typer.Option(min=0, help="Rooms with a goal pose.")] = 10,
     image_episodes: Annotated[int, typer.Option(min=0, help="Rooms with a goal image.")] = 5,

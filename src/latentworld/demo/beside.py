@@ -1,0 +1,43 @@
+"""What the world model must beat, in the same rooms: in this process, without ROS, as fast as the simulation goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from latentworld.evaluation.navigation import EpisodeResult, goals, make_controller, run_episode
+from latentworld.sim.world import World
+from latentworld.types import GoalKind
+
+CONTROLLERS = ("blind", "reactive", "oracle")
+
+
+class Beside(NamedTuple):
+    """result: of one episode. way: (N, 2) true x, y in odom."""
+
+    result: EpisodeResult
+    way: np.ndarray
+
+
+def drive(
+    rooms: Iterable[tuple[int, bool]], time_limit: float, advance: Callable[[], None] = lambda: None
+) -> dict[str, dict[int, Beside]]:
+    """Controller -> seed -> how it went. rooms: (seed, blocked), each with its goal as a pose."""
+    driven: dict[str, dict[int, Beside]] = {name: {} for name in CONTROLLERS}
+    world: World | None = None
+    for seed, blocked in rooms:
+        for name in CONTROLLERS:
+            world = world or World(seed)
+            world.reset(seed, blocked)
+            way: list[np.ndarray] = []
+            result = run_episode(
+                world, make_controller(name, None), goals(world, GoalKind.POSE, None), time_limit,
+                lambda *_: way.append(world.truth().pose[:2].copy()),
+            )  # fmt: skip
+            driven[name][seed] = Beside(result, np.array([*way, world.truth().pose[:2]]))
+            advance()
+    if world:
+        world.close()
+    return driven
