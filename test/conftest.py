@@ -1,4 +1,4 @@
-"""Every run has a ROS domain of its own on this machine alone: no robot, no demo and no other run is heard, nor hears it."""
+"""Every run has a ROS domain of its own, on this machine alone: it neither hears nor is heard by any other."""
 
 import os
 

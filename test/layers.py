@@ -16,7 +16,9 @@ FLOORS = {
 }  # fmt: skip
 KNOWS_ALSO = {"parameters": {"types"}, "cli": {"demo"}}  # of its own floor
 KNOWS_ONLY = {"sim": {"types"}}  # the world is no part of the robot's mind, and needs no network
-ROS = re.compile(r"rclpy|cv_bridge|launch(_ros|_testing)?|tf2_\w+|tf_transformations|(ament|rosidl|rcl)_\w+|\w+_(msgs|interfaces|ros)|std_srvs")
+ROS = re.compile(
+    r"rclpy|cv_bridge|tf_transformations|std_srvs|launch|(launch|tf2|ament|rosidl|rcl)_\w+|\w+_(msgs|interfaces|ros)"
+)
 
 
 def violations(module: str, source: str) -> list[str]:
@@ -41,7 +43,7 @@ def violations(module: str, source: str) -> list[str]:
 
 
 def imports(module: str, tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """(line, absolute name) of everything imported, wherever in the source: at the top, in a function, by name at run time."""
+    """(line, absolute name) of everything imported: at the top, inside functions, by name at run time."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)

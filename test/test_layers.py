@@ -1,4 +1,4 @@
-"""The house stands: a floor imports only from floors below it, ROS stays in ros/, the simulated world knows no model."""
+"""The house stands: a floor imports only from floors below it, ROS stays in ros/, the world knows no model."""
 
 from __future__ import annotations
 
@@ -52,8 +52,14 @@ def test_a_planted_violation_is_found(module, source):
     [
         ("latentworld.agent", "from latentworld.model.checkpoint import load"),
         ("latentworld.agent", "from .tracking.tracker import WorldStateTracker\nfrom . import __version__"),
-        ("latentworld.selection.critics.goal", "from ..parameters import SelectionParameters\nfrom ...types import Goal"),
-        ("latentworld.ros.node", "import rclpy\nfrom latentworld_ros.msg import Plan\nfrom latentworld.agent import Agent"),
+        (
+            "latentworld.selection.critics.goal",
+            "from ..parameters import SelectionParameters\nfrom ...types import Goal",
+        ),
+        (
+            "latentworld.ros.node",
+            "import rclpy\nfrom latentworld_ros.msg import Plan\nfrom latentworld.agent import Agent",
+        ),
         ("latentworld.sim.world", "import mujoco\nfrom ..types import Frame"),
         ("latentworld.cli", "from latentworld.ros.up import up"),
     ],

@@ -42,5 +42,5 @@ if __name__ == "__main__":
     print(f"export VIRTUAL_ENV={quote(str(venv))}")
     print(put_before("PATH", venv / "bin"))
     print("\n".join(on_sourced_ros() if "--beside-ros" in sys.argv else on_wheels()))
-    print("export ROS_AUTOMATIC_DISCOVERY_RANGE=${ROS_AUTOMATIC_DISCOVERY_RANGE:-LOCALHOST}  # SUBNET: other machines too")
-    print("export MUJOCO_GL=${MUJOCO_GL:-egl}")
+    for name, value in (("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST"), ("MUJOCO_GL", "egl")):
+        print(f"export {name}=${{{name}:-{value}}}")

@@ -37,11 +37,15 @@ Workers = Annotated[int, typer.Option(min=1, help="Processes that simulate.")]
 
 @app.command()
 def demo(
-    output: Annotated[Path, typer.Option("--out", "--output", help="Folder for the scorecard, pictures, film and bag.")] = Path("demo_output"),
+    output: Annotated[
+        Path, typer.Option("--out", "--output", help="Folder for the scorecard, pictures, film and bag.")
+    ] = Path("demo_output"),
     composed: Annotated[str, typer.Option(metavar="true|false|both", help="One process, or one a node.")] = "true",
     pose_episodes: Annotated[int, typer.Option(min=0, help="Rooms with a goal pose.")] = 10,
     image_episodes: Annotated[int, typer.Option(min=0, help="Rooms with a goal image.")] = 5,
-    seed: Annotated[Optional[int], typer.Option(min=0, help="Of the first room.  [default: the first unseen one]")] = None,
+    seed: Annotated[
+        Optional[int], typer.Option(min=0, help="Of the first room.  [default: the first unseen one]")
+    ] = None,
     checkpoint: Checkpoint = None,
     json: Json = None,
 ) -> None:
@@ -56,7 +60,9 @@ def demo(
 @app.command()
 def up(
     composed: Annotated[bool, typer.Option("--composed/--separate", help="One process, or one a node.")] = True,
-    simulator: Annotated[bool, typer.Option("--simulator", help="Also start the embedded simulator as the robot.")] = False,
+    simulator: Annotated[
+        bool, typer.Option("--simulator", help="Also start the embedded simulator as the robot.")
+    ] = False,
     params_file: Annotated[
         Optional[list[Path]], typer.Option(help="ROS parameter file; may be given again, the last one wins.")
     ] = None,
@@ -117,7 +123,9 @@ def train(
 
 @evaluation.command()
 def navigation(
-    rooms: Annotated[int, typer.Option(min=1, help="Unseen rooms with a goal pose; in every other one the way is blocked.")] = 100,
+    rooms: Annotated[
+        int, typer.Option(min=1, help="Unseen rooms with a goal pose; in every other one the way is blocked.")
+    ] = 100,
     image_rooms: Annotated[int, typer.Option(min=0, help="Unseen rooms with a goal image.")] = 50,
     checkpoint: Checkpoint = None,
     workers: Workers = 2,
@@ -136,7 +144,9 @@ def benchmark(context: typer.Context, name: Annotated[str, typer.Argument(help="
     """Run a file of benchmark/, its own options after its name."""
     there = {path.stem: path for path in sorted(BENCHMARKS.glob("*.py"))}
     if name not in there:
-        raise LatentworldError(f"benchmark: expected one of {', '.join(there) or 'none, this is no checkout'}; got {name}")
+        raise LatentworldError(
+            f"benchmark: expected one of {', '.join(there) or 'none, this is no checkout'}; got {name}"
+        )
     sys.argv = [str(there[name]), *context.args]
     runpy.run_path(sys.argv[0], run_name="__main__")
 
@@ -155,7 +165,9 @@ def info(checkpoint: Checkpoint = None) -> None:
 @app.command()
 def view_room(
     seed: Annotated[int, typer.Argument(min=0, help="Of the room.")],
-    blocked: Annotated[Optional[bool], typer.Option(help="Whether something stands on the straight line to the goal.")] = None,
+    blocked: Annotated[
+        Optional[bool], typer.Option(help="Whether something stands on the straight line to the goal.")
+    ] = None,
     output: Annotated[Optional[Path], typer.Option(help="PNG to write.  [default: room_SEED.png]")] = None,
     size: Annotated[int, typer.Option(min=16, max=4096, help="Pixels a side.")] = 768,
 ) -> None:
