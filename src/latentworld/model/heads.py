@@ -18,6 +18,13 @@ def perceptron(*sizes: int) -> nn.Sequential:
     return nn.Sequential(*layers[:-1])
 
 
+LEAST_SPREAD = 0.03  # metres: nothing here is known better
+
+
+def _spread(raw: Tensor) -> Tensor:
+    return LEAST_SPREAD + F.softplus(raw - 1)
+
+
 class Field(NamedTuple):
     """Free space at points (...): all (...,).
 
@@ -40,12 +47,13 @@ class FreeSpaceHead(nn.Module):
     def __init__(self, config: ModelConfig):
         super().__init__()
         self.net = perceptron(config.map_channels, 64, 64, 6)
+        # Start from what is so on average, in the order of Field: the map is for what is not.
+        nn.init.zeros_(self.net[-1].weight)
+        self.net[-1].bias.data = torch.tensor([0.4, 0.0, 1.0, -2.0, -0.7, -3.0])
 
     def forward(self, features: Tensor) -> Field:
         clearance, spread, ledge, ledge_spread, contact, drop = self.net(features).unbind(-1)
-        return Field(
-            clearance, 0.01 + F.softplus(spread - 1), ledge, 0.01 + F.softplus(ledge_spread - 1), contact, drop
-        )
+        return Field(clearance, _spread(spread), ledge, _spread(ledge_spread), contact, drop)
 
 
 class RiskHead(nn.Module):
@@ -78,4 +86,4 @@ class RelativePoseHead(nn.Module):
     def forward(self, hidden: Tensor, latent: Tensor, goal: Tensor) -> tuple[Tensor, Tensor]:
         out = self.net(torch.cat([hidden, latent, goal], -1))
         yaw = torch.atan2(out[..., 2], out[..., 3] + 1)
-        return torch.cat([out[..., :2], yaw.unsqueeze(-1)], -1), 0.02 + F.softplus(out[..., 4])
+        return torch.cat([out[..., :2], yaw.unsqueeze(-1)], -1), _spread(out[..., 4])

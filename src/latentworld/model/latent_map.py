@@ -57,8 +57,13 @@ class LatentMap(nn.Module):
             nn.ConvTranspose2d(64, 32, 4, 2, 1),
             nn.ReLU(),
             nn.ConvTranspose2d(32, c, 4, 2, 1),
+            nn.GroupNorm(1, c),
         )
         self.fuse = nn.Conv2d(2 * c + 1, 2 * c, 3, padding=1)
+        # What is seen is taken in, what is not stays: so from the start, or the map learns constants first and never recovers.
+        with torch.no_grad():
+            self.fuse.bias[:c] = -2.0
+            self.fuse.weight[:c, 2 * c, 1, 1] += 3.0
         self.register_buffer("centres", cell_centres(config.map_cells, config.cell), persistent=False)
         self.register_buffer("view_extent", torch.tensor([ahead, across]) * config.cell, persistent=False)
         self.half = config.map_cells * config.cell / 2
@@ -86,7 +91,7 @@ class LatentMap(nn.Module):
         grid = 2 * local / self.view_extent - local.new_tensor([1.0, 0.0])
         seen = F.grid_sample(view, grid, align_corners=False)
         gate, candidate = self.fuse(torch.cat([memory, seen], 1)).split(c, 1)
-        return torch.lerp(memory, torch.tanh(candidate), torch.sigmoid(gate))
+        return torch.lerp(memory, seen[:, :c] + torch.tanh(candidate), torch.sigmoid(gate))
 
     def look_up(self, memory: Tensor, place: Tensor, points: Tensor) -> Tensor:
         """Features at points (N, P, 2), metres in the robot's frame, robot at ``place``. Returns (N, P, C)."""

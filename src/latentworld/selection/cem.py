@@ -38,7 +38,7 @@ class Cem:
         self.rng = np.random.default_rng(p.seed)
 
     def optimise(self, evaluate: Evaluate, mean: np.ndarray, seeds: np.ndarray, give_up: float) -> Solution:
-        """mean: (H, 2) to start from. seeds: (S, H, 2). give_up: time.perf_counter() past which no iteration is begun.
+        """mean: (H, 2) to start from. seeds: (S, H, 2), the first of which is the first of every batch. give_up: time.perf_counter() past which no iteration is begun.
 
         The first iteration is always done, so that there is a plan at any deadline; a further one only if one like the last fits.
         """
@@ -55,7 +55,7 @@ class Cem:
             if iteration == 0:
                 batch[: len(seeds)] = seeds[: len(batch)]
             else:
-                batch[0], batch[1] = best.best, mean
+                batch[0], batch[1], batch[2] = seeds[0], best.best, mean
             np.clip(batch, self.low, self.high, out=batch)
             costs, extra = evaluate(batch)
             costs = np.where(np.isfinite(costs), costs, np.inf)
@@ -63,7 +63,8 @@ class Cem:
             first = int(costs.argmin())
             samples += len(batch)
             if iteration == 0:
-                flatness = float(costs.std() / (abs(costs.mean()) + 1e-9))
+                known = costs[np.isfinite(costs)]
+                flatness = float(known.std() / (abs(known.mean()) + 1e-9)) if len(known) else 0.0
             if best is None or costs[first] < best.cost:
                 best = Solution(batch[first].copy(), float(costs[first]), first, extra, 0, 0, 0.0)
             chosen = batch[order]

@@ -77,20 +77,22 @@ class ActionSelector:
 
         def evaluate(batch: np.ndarray) -> tuple[np.ndarray, Consequences]:
             imagined = self.simulator.simulate(state, batch, p.dt)
+            if not all(np.isfinite(part).all() for part in (imagined.poses, imagined.contact, imagined.drop)):
+                raise LatentworldError("consequences: expected finite numbers, got NaN or infinity")
             costs, total = weigh(Scene(state, batch, imagined, target, way, p), self.critics)
             return total, _judged(imagined, costs, total)
 
         seeds, mean = self.seeds, np.zeros((p.horizon, 2), np.float32)
         if self.last is not None:
             mean = shifted(self.last.values, p.dt, seconds(state.stamp - self.last_stamp))
-            seeds = np.concatenate([mean[None], seeds])
+            seeds = np.concatenate([seeds[:1], mean[None], seeds[1:]])
         found = self.solver.optimise(evaluate, mean, seeds, began + 0.9 * deadline)
         if not np.isfinite(found.cost):
             return self._stand(state, PlanStatus.FAILED, "no candidate has a finite cost", deadline, began)
         sequence = ActionSequence(p.dt, found.best)
         self.last, self.last_stamp = sequence, state.stamp
         consequence = found.extra.only(found.index)
-        status, message = self._validate(consequence)
+        status, message = self._validate(consequence, found.extra.only(0))
         used = time.perf_counter() - began
         shown = found.extra.first(SHOWN)
         return Plan(
@@ -98,13 +100,13 @@ class ActionSelector:
             found.samples, found.iterations, deadline, used, found.spread, shown, message,
         )  # fmt: skip
 
-    def _validate(self, consequence: Consequences) -> tuple[PlanStatus, str]:
-        """The last look before anything moves: what is about to happen must be safe whatever it would be worth."""
+    def _validate(self, chosen: Consequences, standing: Consequences) -> tuple[PlanStatus, str]:
+        """The last look before anything moves: it must be safe whatever it would be worth, or safer than standing still."""
         p = self.parameters
         soon = max(1, round(p.reaction_time / p.dt))
         for name, limit in (("drop", p.drop_limit), ("contact", p.contact_limit)):
-            risk = float(getattr(consequence, name)[0, :soon].max())
-            if risk > limit:
+            risk, rest = (float(getattr(c, name)[0, :soon].max()) for c in (chosen, standing))
+            if risk > max(limit, rest):
                 return PlanStatus.UNSAFE, f"{name} within {p.reaction_time} s has probability {risk:.2f}, allowed {limit}"
         return PlanStatus.OK, ""
 

@@ -20,11 +20,12 @@ OFFSETS = (1, 2, 3, 4, 6, 8, 10, 12, 16, 20)  # rows of the clip ahead, at which
 class Weights:
     predict: float = 1.0
     sigreg: float = 5.0
-    field: float = 0.2
+    change: float = 2.0
+    field: float = 2.0
     occupied: float = 1.0
     contact: float = 1.0
     ego: float = 4.0
-    relative_pose: float = 0.1
+    relative_pose: float = 0.3
     doubt: float = 0.1
 
 
@@ -64,7 +65,12 @@ def losses(
     picked = [beliefs[t] for t in t0]
     some = Belief(*(torch.cat(parts) for parts in zip(*picked, strict=True)))  # (starts * n, ...)
 
-    terms = {"sigreg": sigreg(torch.cat([latents.flatten(0, 1), goals]), generator)}
+    # Spread over rooms alone, latents fill with what never changes in one; half of it must come from within a clip.
+    other = latents[:, torch.randperm(length, generator=generator)]
+    terms = {
+        "sigreg": sigreg(torch.cat([latents.flatten(0, 1), goals]), generator),
+        "change": sigreg((other - latents).flatten(0, 1), generator),
+    }
     terms |= _free_space(model, batch, beliefs)
     terms |= _latent_prediction(model, batch, latents, some, t0)
     terms |= _imagination(model, batch, some, t0)

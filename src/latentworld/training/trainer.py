@@ -123,7 +123,8 @@ class Trainer:
             return
         with safe_open(path, "pt") as file:
             where = json.loads(file.metadata()["where"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
+            # Cloned: arithmetic on memory that is not aligned rounds otherwise, and a resumed run must repeat.
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}
         if where["recipe"] != repr(self.recipe):
             raise LatentworldError(f"training state {path}: expected recipe {self.recipe.name} as it stands now, got another; remove it to start anew")
         self.stage, self.step, self.seconds = where["stage"], where["step"], where["seconds"]

@@ -1,0 +1,76 @@
+"""Imagined consequences: shapes, frames, and refusals."""
+
+import numpy as np
+import pytest
+import torch
+
+from latentworld.consequence.simulator import ConsequenceSimulator
+from latentworld.model.world_model import WorldModel
+from latentworld.types import LatentworldError, WorldState
+
+
+@pytest.fixture(scope="module")
+def simulator():
+    torch.manual_seed(0)
+    return ConsequenceSimulator(WorldModel().eval().requires_grad_(False))
+
+
+def state(simulator, pose=(0.0, 0.0, 0.0), **changes):
+    belief = np.random.default_rng(0).standard_normal(simulator.model.config.belief_dim).astype(np.float32) * 0.1
+    place = simulator.model.config.hidden_dim + simulator.model.config.latent_dim
+    belief[place : place + 3] = 0.03, -0.05, pose[2]
+    values = {
+        "stamp": 1, "observation_stamp": 1, "model_id": simulator.model.model_id, "pose": np.array(pose),
+        "velocity": np.zeros(2, np.float32), "command": np.zeros(2, np.float32), "belief": belief,
+    }  # fmt: skip
+    return WorldState(**(values | changes))
+
+
+def candidates(k=7, h=9):
+    return np.random.default_rng(1).uniform([0, -1], [0.5, 1], (k, h, 2)).astype(np.float32)
+
+
+def test_shapes_and_ranges(simulator):
+    c = simulator.simulate(state(simulator), candidates(), 0.2, latents=True)
+    assert c.poses.shape == (7, 9, 3) and c.latents.shape == (7, 9, simulator.model.config.latent_dim)
+    for name in ("contact", "drop"):
+        values = getattr(c, name)
+        assert values.shape == (7, 9) and ((0 <= values) & (values <= 1)).all()
+    assert (c.uncertainty > 0).all() and c.clearance.dtype == np.float32
+    assert simulator.simulate(state(simulator), candidates(), 0.2).latents is None
+
+
+def test_poses_are_in_odom(simulator):
+    """The same future from elsewhere is the same future, elsewhere."""
+    here = simulator.simulate(state(simulator), candidates(), 0.2).poses
+    there = simulator.simulate(state(simulator, (3.0, -2.0, np.pi / 2)), candidates(), 0.2).poses
+    turned = np.stack([3.0 - here[..., 1], -2.0 + here[..., 0]], -1)
+    assert np.allclose(there[..., :2], turned, atol=1e-4)
+
+
+def test_free_space_lies_where_the_map_says(simulator):
+    s = state(simulator, (3.0, -2.0, 0.7))
+    space = simulator.free_space(s)
+    cells = simulator.model.config.map_cells
+    assert space.clearance.shape == (cells, cells)
+    # One candidate that stands still is asked of the same place as the cell under the robot.
+    middle = space.origin + space.cell * (cells - 1) / 2
+    assert np.abs(middle - [3.0, -2.0]).max() <= space.cell / 2 + 1e-6
+
+
+def test_bad_candidates_and_states_are_refused(simulator):
+    good = state(simulator)
+    for bad, message in [
+        (np.zeros((3, 2), np.float32), "expected \\(K, H, 2\\)"),
+        (np.zeros((3, 4, 3), np.float32), "expected \\(K, H, 2\\)"),
+        (np.zeros((0, 4, 2), np.float32), "expected \\(K, H, 2\\)"),
+        (np.full((3, 4, 2), np.nan, np.float32), "finite"),
+    ]:
+        with pytest.raises(LatentworldError, match=message):
+            simulator.simulate(good, bad, 0.2)
+    with pytest.raises(LatentworldError, match="dt"):
+        simulator.simulate(good, candidates(), 9.0)
+    with pytest.raises(LatentworldError, match="expected model .*, got deadbeef"):
+        simulator.simulate(state(simulator, model_id="deadbeef"), candidates(), 0.2)
+    with pytest.raises(LatentworldError, match="expected a belief"):
+        simulator.simulate(state(simulator, belief=np.zeros(5, np.float32)), candidates(), 0.2)

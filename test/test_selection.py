@@ -1,0 +1,205 @@
+"""Planning: the search, the critics, the way to the goal, and when the robot must stand."""
+
+import time
+
+import numpy as np
+import pytest
+
+from latentworld.evaluation.controllers import OracleController
+from latentworld.evaluation.navigation import goals, run_episode
+from latentworld.evaluation.oracle import OracleSimulator
+from latentworld.parameters import check
+from latentworld.selection.cem import Cem
+from latentworld.selection.critics import Scene, critics, weigh
+from latentworld.selection.parameters import SelectionParameters
+from latentworld.selection.seeds import seed_plans, shifted
+from latentworld.selection.selector import ActionSelector
+from latentworld.selection.way import WayToGoal
+from latentworld.sim.world import World
+from latentworld.types import Consequences, FreeSpace, Goal, GoalKind, LatentworldError, PlanStatus, WorldState, stamp_of
+
+P = SelectionParameters()
+
+
+def state(t=1.0, age=0.0, pose=(0.0, 0.0, 0.0)):
+    return WorldState(stamp_of(t), stamp_of(t - age), "m", np.array(pose), np.zeros(2), np.zeros(2), np.zeros(0))
+
+
+class OpenFloor:
+    """No model: perfect tracking of commands on an endless floor, with a wall at x = 2 where asked."""
+
+    def __init__(self, wall=False, risk=0.0, broken=False):
+        self.wall, self.risk, self.broken, self.calls = wall, risk, broken, 0
+
+    def simulate(self, state, candidates, dt, latents=False):
+        self.calls += 1
+        yaw = state.pose[2] + (candidates[..., 1] * dt).cumsum(1)
+        x = state.pose[0] + (candidates[..., 0] * dt * np.cos(yaw)).cumsum(1)
+        y = state.pose[1] + (candidates[..., 0] * dt * np.sin(yaw)).cumsum(1)
+        poses = np.stack([x, y, yaw], -1).astype(np.float32)
+        if self.broken:
+            poses *= np.nan
+        contact = np.where(self.wall & (x > 0.5), 1.0, self.risk).astype(np.float32)
+        flat = np.zeros_like(contact)
+        return Consequences(dt, poses, contact, flat, flat + 1, flat)
+
+    def free_space(self, state):
+        return FreeSpace(np.ones((24, 24)), state.pose[:2] - 2.3, 0.2)
+
+
+def pose_goal(x, y, tolerance=0.25):
+    return Goal(GoalKind.POSE, np.array([x, y, np.nan]), tolerance=tolerance)
+
+
+def test_cem_finds_the_optimum_of_a_bowl():
+    wanted = np.stack([np.linspace(0.1, 0.4, 15), np.linspace(-0.8, 0.8, 15)], -1).astype(np.float32)
+    solver = Cem(SelectionParameters(samples=400, iterations=15, hold=1))
+    found = solver.optimise(
+        lambda batch: (np.square(batch - wanted).sum((1, 2)), None), np.zeros((15, 2), np.float32), seed_plans(P), np.inf
+    )
+    assert found.cost < 0.15 * np.square(wanted).sum()
+    assert found.samples == 6000 and found.iterations == 15
+
+
+def test_cem_keeps_the_limits_and_its_seed_repeats():
+    seen = []
+
+    def evaluate(batch):
+        seen.append(batch.copy())
+        return -batch.sum((1, 2)), None
+
+    runs = [Cem(P).optimise(evaluate, np.zeros((15, 2), np.float32), seed_plans(P), np.inf).best for _ in range(2)]
+    assert np.array_equal(*runs)
+    everything = np.concatenate(seen)
+    assert everything[..., 0].max() <= P.max_linear and everything[..., 0].min() >= -P.max_reverse
+    assert np.abs(everything[..., 1]).max() <= P.max_angular
+
+
+def test_cem_survives_costs_that_are_not_numbers():
+    def evaluate(batch):
+        cost = np.square(batch).sum((1, 2))
+        cost[::2] = np.nan
+        return cost, None
+
+    found = Cem(P).optimise(evaluate, np.zeros((15, 2), np.float32), seed_plans(P), np.inf)
+    assert np.isfinite(found.cost)
+
+
+def test_a_deadline_is_kept_and_there_is_always_a_plan():
+    slow = OpenFloor()
+    simulate = slow.simulate
+
+    def delayed(*args):
+        until = time.perf_counter() + 0.03
+        while time.perf_counter() < until:
+            pass
+        return simulate(*args)
+
+    slow.simulate = delayed
+    selector = ActionSelector(slow, SelectionParameters(iterations=50))
+    plan = selector.select(state(), pose_goal(2, 0), deadline=0.1)
+    assert plan.status == PlanStatus.OK and 1 <= plan.iterations <= 3 and plan.used < 0.2
+    assert selector.select(state(1.1), pose_goal(2, 0), deadline=0.0).iterations == 1
+
+
+def test_it_drives_at_a_goal_and_says_when_it_is_there():
+    selector = ActionSelector(OpenFloor())
+    plan = selector.select(state(), pose_goal(2, 0), 1.0)
+    assert plan.status == PlanStatus.OK
+    assert plan.sequence.values[:, 0].mean() > 0.35 and abs(plan.sequence.values[:, 1].mean()) < 0.2
+    assert plan.consequence.poses.shape == (1, P.horizon, 3) and set(plan.consequence.costs) == set(critics())
+    there = selector.select(state(1.1), pose_goal(0.2, 0.1), 1.0)
+    assert there.status == PlanStatus.GOAL_REACHED and not there.sequence.values.any()
+
+
+@pytest.mark.parametrize(
+    "simulator, goal, age, status",
+    [
+        (OpenFloor(), None, 0.0, PlanStatus.NO_GOAL),
+        (OpenFloor(), pose_goal(2, 0), 0.8, PlanStatus.STALE),
+        (OpenFloor(broken=True), pose_goal(2, 0), 0.0, PlanStatus.FAILED),
+        (OpenFloor(), Goal(GoalKind.IMAGE, latent=None), 0.0, PlanStatus.FAILED),
+    ],
+)
+def test_when_in_doubt_it_stands(simulator, goal, age, status):
+    plan = ActionSelector(simulator).select(state(age=age), goal, 1.0)
+    assert plan.status == status and plan.message and not plan.sequence.values.any()
+
+
+def test_a_plan_that_is_about_to_crash_is_refused():
+    parameters = SelectionParameters(contact_weight=0.0, clearance_weight=0.0)  # a planner that does not care
+    blind = ActionSelector(OpenFloor(wall=True), parameters)
+    plan = blind.select(state(pose=(0.45, 0, 0)), pose_goal(3, 0), 1.0)
+    assert plan.status == PlanStatus.UNSAFE and "contact" in plan.message
+    careful = ActionSelector(OpenFloor(wall=True)).select(state(pose=(0.45, 0, 0)), pose_goal(3, 0), 1.0)
+    assert careful.status == PlanStatus.OK and careful.consequence.contact.max() < 0.5
+
+
+def test_where_standing_is_no_safer_it_may_move():
+    plan = ActionSelector(OpenFloor(risk=0.9)).select(state(), pose_goal(2, 0), 1.0)
+    assert plan.status == PlanStatus.OK
+
+
+def test_critics_have_weights_and_powers_and_are_not_negative():
+    simulator = OpenFloor()
+    candidates = seed_plans(P)
+    imagined = simulator.simulate(state(), candidates, P.dt)
+    way = WayToGoal(simulator.free_space(state()), np.array([1.0, 1.0]), 0.1)
+    scene = Scene(state(), candidates, imagined, np.array([1.0, 1.0, 0.0]), way, P)
+    costs, total = weigh(scene, critics())
+    for name, cost in costs.items():
+        assert cost.shape == (len(candidates),) and (cost >= 0).all(), name
+        assert hasattr(P, f"{name}_power")
+    assert np.allclose(total, sum(costs.values()))
+
+
+def test_shifted_plans_line_up_in_time():
+    values = np.arange(10, dtype=np.float32)[:, None].repeat(2, 1)
+    assert np.allclose(shifted(values, 0.2, 0.3)[:5, 0], [1.5, 2.5, 3.5, 4.5, 5.5])
+    assert shifted(values, 0.2, 99.0)[0, 0] == 9
+
+
+def test_the_way_leads_round_a_wall():
+    clearance = np.ones((24, 24))
+    clearance[6:18, 12] = -0.1  # a wall across the straight line, open at both ends
+    space = FreeSpace(clearance, np.array([-2.3, -2.3]), 0.2)
+    way = WayToGoal(space, np.array([1.5, 0.0]), 0.05)
+    straight = WayToGoal(FreeSpace(np.ones((24, 24)), space.origin, 0.2), np.array([1.5, 0.0]), 0.05)
+    here = np.array([[-1.0, 0.0]])
+    assert straight(here)[0] == pytest.approx(2.5, rel=0.12)
+    assert way(here)[0] > straight(here)[0] + 0.5
+    # Downhill leads to an end of the wall, not into it.
+    beside, ahead = way(np.array([[-1.0, 0.6]]))[0], way(np.array([[-0.4, 0.0]]))[0]
+    assert beside < ahead + 0.6
+    far = WayToGoal(space, np.array([9.0, 0.0]), 0.05)(np.array([[2.0, 0.0], [5.0, 0.0]]))
+    assert far == pytest.approx([7.0, 4.0], rel=0.1)
+
+
+def test_the_same_planner_with_a_true_simulator_reaches_goals_cleanly():
+    world = World(0)
+    for seed in (2_000_001, 2_000_002):
+        world.reset(seed, blocked=bool(seed % 2))
+        result = run_episode(world, OracleController(), goals(world, GoalKind.POSE, None))
+        assert result.clean, result
+
+
+def test_oracle_knows_contact_before_it_happens():
+    world = World(2_000_000)
+    oracle = OracleSimulator(world)
+    forward = np.tile(np.float32([0.5, 0.0]), (1, 60, 1))
+    first = int((oracle.simulate(state(pose=tuple(world.truth().pose)), forward, 0.2).contact[0] > 0.5).argmax())
+    assert first > 0
+    for step in range(60):
+        world.step(0.5, 0.0)
+        world.step(0.5, 0.0)
+        if world.truth().contact or world.truth().dropped:
+            break
+    assert abs(step - first) <= 4
+
+
+def test_parameters_refuse_what_is_out_of_bounds():
+    with pytest.raises(LatentworldError, match="parameter samples: expected within"):
+        SelectionParameters(samples=1)
+    with pytest.raises(LatentworldError, match="parameter dt: expected float, got '0.2'"):
+        SelectionParameters(dt="0.2")
+    check(P)

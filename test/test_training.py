@@ -1,0 +1,154 @@
+"""From nothing to a checkpoint, small: the data, the batches, and a loop that can be stopped anywhere."""
+
+import json
+from dataclasses import replace
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from latentworld.model import checkpoint
+from latentworld.training.batches import RATE, sample
+from latentworld.training.collect import CollectSettings, collect
+from latentworld.training.dataset import Drives, EpisodeWriter
+from latentworld.training.recipes import RECIPES
+from latentworld.training.train import recipe_named
+from latentworld.training.trainer import SAVE_EVERY, Trainer
+from latentworld.training.validation import auroc, validate
+from latentworld.types import LatentworldError
+
+SETTINGS = CollectSettings(rooms=3, first_seed=40, rows=60, queries=8)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "small.h5"
+    collect(path, SETTINGS, workers=2)
+    return path
+
+
+def test_the_dataset_has_the_layout_that_other_tools_read(data):
+    with h5py.File(data, "r", swmr=True) as file:
+        lengths, offsets = file["ep_len"][:], file["ep_offset"][:]
+        assert len(lengths) == 3 and (offsets == np.concatenate([[0], lengths.cumsum()[:-1]])).all()
+        rows = lengths.sum()
+        assert file["pixels"].shape == (rows, 64, 64, 3) and file["pixels"].dtype == np.uint8
+        assert file["action"].shape == (rows, 2) and file["depth"].dtype == np.uint16
+        assert file["pixels"][:].std() > 10 and 300 < np.median(file["depth"][:]) < 6001
+        assert all(len(file[name]) == rows for name in file if not name.startswith("ep_"))
+
+
+def test_collecting_repeats_and_resumes(data, tmp_path):
+    """One worker, in two goes, makes the same bytes as two workers in one."""
+    path = tmp_path / "again.h5"
+    collect(path, replace(SETTINGS, rooms=1), workers=1)
+    collect(path, SETTINGS, workers=1)
+    with h5py.File(data, "r") as a, h5py.File(path, "r") as b:
+        for name in a:
+            assert np.array_equal(a[name][:], b[name][:]), name
+    with pytest.raises(LatentworldError, match="begun with"):
+        collect(path, replace(SETTINGS, rows=61), workers=1)
+
+
+def test_a_batch_agrees_with_the_rows_it_came_from(data):
+    drives = Drives(data)
+    batch = sample(drives, np.random.default_rng(0), 6, 10, 2, 5)
+    assert batch.rgb.shape == (6, 10, 64, 64, 3) and batch.actions.shape == (6, 10, 5, 2)
+    for clip in range(6):
+        for t in range(10):
+            row = int(batch.rows[clip, t])
+            assert np.array_equal(batch.rgb[clip, t].numpy(), drives.pixels[row])
+            if batch.valid[clip, t].all():
+                ahead = drives.small["action"][row : row + 5 * RATE].reshape(5, RATE, 2).mean(1)
+                assert np.allclose(batch.actions[clip, t], ahead)
+                x, y, yaw = drives.small["odometry"][row, :3]
+                there = drives.small["odometry"][row + 5 * RATE, :3]
+                c, s = np.cos(yaw), np.sin(yaw)
+                dx, dy = there[:2] - [x, y]
+                assert np.allclose(batch.future[clip, t, -1, :2], [c * dx + s * dy, c * dy - s * dx], atol=1e-5)
+                assert batch.contact[clip, t].any() == drives.small["contact"][row + 1 : row + 5 * RATE + 1].any()
+
+
+def test_free_space_labels_agree_with_contacts(data):
+    drives = Drives(data)
+    query = drives.query[:].astype(np.float32)
+    touching = drives.small["contact"]
+    at_robot = np.hypot(query[..., 0], query[..., 1]) < 0.12
+    clearance = query[..., 2]
+    if touching.any() and at_robot[touching].any():
+        assert np.median(clearance[touching][at_robot[touching]]) < 0.35
+    assert clearance[at_robot].min() > 0.0  # never inside an obstacle
+    assert (query[..., 3] <= 2).all()
+
+
+def test_training_repeats_bit_for_bit_and_resumes_where_it_was_stopped(data, tmp_path, monkeypatch):
+    recipe = replace(RECIPES["smoke"], train=SETTINGS)
+    torch.set_num_threads(1)
+    whole = Trainer(recipe, Drives(data), tmp_path / "whole").run()
+    monkeypatch.setattr("latentworld.training.trainer.SAVE_EVERY", 2)
+    broken = Trainer(recipe, Drives(data), tmp_path / "broken")
+    learn, count = broken._learn, []
+
+    def stop_in_the_second_stage(*args):
+        count.append(1)
+        if len(count) == 6:
+            raise KeyboardInterrupt
+        return learn(*args)
+
+    broken._learn = stop_in_the_second_stage
+    with pytest.raises(KeyboardInterrupt):
+        broken.run()
+    resumed = Trainer(recipe, Drives(data), tmp_path / "broken").run()
+    assert checkpoint.model_id(whole) == checkpoint.model_id(resumed)
+    lines = [json.loads(line) for line in (tmp_path / "whole" / "log.jsonl").read_text().splitlines()]
+    assert [(line["stage"], line["step"]) for line in lines] == [(0, 1), (0, 2), (0, 3), (1, 1), (1, 2), (1, 3)]
+    with pytest.raises(LatentworldError, match="expected recipe"):
+        Trainer(replace(recipe, seed=5), Drives(data), tmp_path / "whole").run()
+    assert SAVE_EVERY >= 10
+
+
+def test_the_encoder_rests_in_the_second_stage(data, tmp_path):
+    recipe = replace(RECIPES["smoke"], train=SETTINGS)
+    only_first = Trainer(replace(recipe, stages=recipe.stages[:1]), Drives(data), tmp_path / "a").run()
+    both = Trainer(recipe, Drives(data), tmp_path / "b").run()
+    for name, tensor in only_first.encoder.state_dict().items():
+        assert torch.equal(tensor, both.encoder.state_dict()[name]), name
+    assert not torch.equal(only_first.recurrence.cell.weight_hh, both.recurrence.cell.weight_hh)
+
+
+def test_auroc():
+    labels = np.array([0, 0, 1, 1, np.nan])
+    assert auroc(np.array([0.1, 0.2, 0.3, 0.4, 9]), labels) == 1.0
+    assert auroc(np.array([0.4, 0.3, 0.2, 0.1, 9]), labels) == 0.0
+    assert np.isnan(auroc(np.zeros(2), np.zeros(2)))
+
+
+def test_bad_data_is_named(tmp_path, data):
+    with pytest.raises(LatentworldError, match="no such file"):
+        Drives(tmp_path / "nothing.h5")
+    (tmp_path / "junk.h5").write_bytes(b"junk" * 100)
+    with pytest.raises(LatentworldError, match="junk.h5: expected an HDF5 file"):
+        Drives(tmp_path / "junk.h5")
+    with EpisodeWriter(tmp_path / "half.h5") as writer:
+        writer.write({"action": np.zeros((5, 2), np.float32)})
+    with pytest.raises(LatentworldError, match="missing .*pixels"):
+        Drives(tmp_path / "half.h5")
+    with pytest.raises(LatentworldError, match="expected an episode of 999 rows"):
+        sample(Drives(data), np.random.default_rng(0), 1, 999, 1, 2)
+    with pytest.raises(LatentworldError, match="recipe: expected one of"):
+        recipe_named("nav-huge")
+
+
+def test_the_shipped_model_is_what_its_card_says(tmp_path):
+    """The card's held-out figures, measured again on a tenth of rooms never trained on, hold within wide bounds."""
+    path = tmp_path / "validation.h5"
+    collect(path, CollectSettings(rooms=12, first_seed=1_000_000), workers=2)
+    model = checkpoint.load()
+    quantiles = model.surprise_quantiles.clone()
+    figures, card = validate(model, Drives(path)), checkpoint.card()["held_out"]
+    assert figures["latent_error_0.5s"] < 0.75 * figures["copy_last_error_0.5s"]
+    assert figures["clearance_error_m"] < 2 * card["clearance_error_m"]
+    assert figures["contact_auroc"] > card["contact_auroc"] - 0.1
+    assert figures["ego_error_3s_m"] < 0.25 * figures["travelled_3s_m"] + 0.05
+    assert not torch.equal(quantiles, torch.linspace(-3, 3, 513))
