@@ -1,0 +1,44 @@
+"""What the README says to do can be done."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", TEXT, re.DOTALL)
+
+
+def test_links_and_pictures_are_there():
+    for target in re.findall(r"\]\(([^)#:]+)\)", TEXT):
+        assert (ROOT / target).exists(), target
+
+
+def test_every_message_service_and_action_with_a_topic_is_in_the_table():
+    for path in [*ROOT.glob("msg/*.msg"), *ROOT.glob("srv/*.srv"), *ROOT.glob("action/*.action")]:
+        named = re.search(r"^# (?:Topic|.*Service|.*Action): (\S+?)\.(?:\s|$)", path.read_text(), re.MULTILINE)
+        if named:
+            assert re.search(rf"^\| `{named.group(1)}` \|.*{path.name}", TEXT, re.MULTILINE), path.name
+
+
+@pytest.mark.parametrize("command", re.findall(r"^\./latentworld (\S+)", TEXT, re.MULTILINE))
+def test_subcommands_exist(command):
+    said = subprocess.run([sys.executable, "-m", "latentworld.cli", command, "--help"], capture_output=True, text=True)
+    assert said.returncode == 0, said.stderr
+
+
+def test_targets_exist():
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"`?make (\w+)", TEXT):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+@pytest.mark.parametrize("code", [code for language, code in BLOCKS if language == "python"])
+def test_python_runs(code):
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
