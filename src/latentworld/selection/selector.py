@@ -57,11 +57,16 @@ class ActionSelector:
             return self._stand(state, PlanStatus.STALE, message, deadline, began)
         try:
             target, error = self._target(state, goal)
-            if np.hypot(*(target[:2] - state.pose[:2])) <= goal.tolerance and error <= goal.tolerance:
+            if error <= goal.tolerance and self._there(state, target, goal.tolerance):
                 return self._stand(state, PlanStatus.GOAL_REACHED, "", deadline, began)
             return self._search(state, target, deadline, began)
         except LatentworldError as failure:
             return self._stand(state, PlanStatus.FAILED, str(failure), deadline, began)
+
+    def _there(self, state: WorldState, target: np.ndarray, tolerance: float) -> bool:
+        turn = (target[2] - state.pose[2] + np.pi) % (2 * np.pi) - np.pi
+        facing = np.isnan(turn) or abs(turn) <= self.parameters.heading_tolerance
+        return bool(facing and np.hypot(*(target[:2] - state.pose[:2])) <= tolerance)
 
     def _target(self, state: WorldState, goal: Goal) -> tuple[np.ndarray, float]:
         """Pose (3,) in odom to make for, and the metres by which it may be wrong."""

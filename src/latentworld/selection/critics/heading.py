@@ -6,11 +6,15 @@ STEP, NEAR = 0.3, 0.6  # metres
 
 
 def heading(scene: Scene) -> np.ndarray:
-    """Metres that a step ahead of the last pose would not bring the base nearer: does it face where it must go next?
+    """Does the base at last face where it must go next, or, at the goal, where it is to face there?
 
-    Fades out near the goal, where any heading will do.
+    Far off: metres that a step ahead would not bring it nearer. Near: radians off the goal's heading, if it has one.
     """
     last = scene.consequences.poses[:, -1]
     ahead = last[:, :2] + STEP * np.stack([np.cos(last[:, 2]), np.sin(last[:, 2])], -1)
     here, there = scene.way(last[:, :2]), scene.way(ahead)
-    return np.clip(STEP + there - here, 0, 4 * STEP) * np.minimum(1.0, here / NEAR)
+    far = np.minimum(1.0, here / NEAR)
+    astray = far * np.clip(STEP + there - here, 0, 4 * STEP)
+    if np.isnan(scene.goal[2]):
+        return astray
+    return astray + (1 - far) * np.abs((scene.goal[2] - last[:, 2] + np.pi) % (2 * np.pi) - np.pi)
