@@ -43,7 +43,6 @@ def train(
     """
     recipe = recipe_named(name)
     files = collect_recipe(name, data)
-    torch.set_num_threads(max(1, torch.get_num_threads()))
     trainer = Trainer(recipe, Drives(files["train"]), Path(runs) / name)
     model = trainer.run()
     figures = validate(model, Drives(files["validation"]))
@@ -60,5 +59,40 @@ def train(
         "date": date.today().isoformat(),
         "held_out": {key: round(value, 4) for key, value in figures.items()},
     }
-    checkpoint.save(model, path, card)
+    identity = checkpoint.save(model, path, card)
+    path.with_suffix(".md").write_text(card_text(name, identity, card))
     return path, figures
+
+
+def card_text(name: str, model_id: str, card: dict) -> str:
+    """The card inside a checkpoint as a page for people."""
+    data, held_out = card["data"], card["held_out"]
+    stages = "; ".join(
+        f"{s['steps']} steps of {s['clips']} clips × {s['length']} rows {'end to end' if s['encoder'] else 'with the encoder at rest'}"
+        for s in card["stages"]
+    )
+    rows = "\n".join(f"| {key} | {value} |" for key, value in held_out.items())
+    return f"""# {name}
+
+| | |
+|---|---|
+| model_id | {model_id} |
+| parameters | {card["parameters"]:,} |
+| data | {data["train"]["rooms"]} simulated rooms (seeds from {data["train"]["first_seed"]}), {data["train"]["rows"]} rows of 0.1 s each, scripted drivers |
+| held out | {data["validation"]["rooms"]} rooms (seeds from {data["validation"]["first_seed"]}), never trained on |
+| seed | {card["seed"]} |
+| training | {stages} |
+| time | {card["training_seconds"] / 60:.0f} min on {card["machine"]}, data not counted |
+| made | {card["date"]} |
+| rebuild | `{card["command"]}` |
+
+Made in simulation only: it knows the rooms of `latentworld.sim`. On a robot, collect and train on what that robot sees.
+
+## Held-out figures
+
+Latent errors are mean squared errors of unit-variance latents; `copy_last` is the same with the last latent as prediction.
+
+| figure | value |
+|---|---|
+{rows}
+"""

@@ -39,6 +39,7 @@ class Trainer:
     def _optimizer(self, stage: Stage) -> torch.optim.AdamW:
         self.model.encoder.requires_grad_(stage.encoder)
         self.model.encoder.train(stage.encoder)
+        self.model.zero_grad(set_to_none=True)  # what an encoder at rest last learned must not count in the norm
         parameters = [p for p in self.model.parameters() if p.requires_grad]
         return torch.optim.AdamW(parameters, lr=stage.rate, weight_decay=stage.weight_decay)
 
