@@ -28,16 +28,23 @@ def drive(
     driven: dict[str, dict[int, Beside]] = {name: {} for name in CONTROLLERS}
     world: World | None = None
     for seed, blocked in rooms:
+        world = world or World(seed)
         for name in CONTROLLERS:
-            world = world or World(seed)
             world.reset(seed, blocked)
-            way: list[np.ndarray] = []
-            result = run_episode(
-                world, make_controller(name, None), goals(world, GoalKind.POSE, None), time_limit,
-                lambda *_: way.append(world.truth().pose[:2].copy()),
-            )  # fmt: skip
-            driven[name][seed] = Beside(result, np.array([*way, world.truth().pose[:2]]))
+            driven[name][seed] = _episode(world, name, time_limit)
             advance()
     if world:
         world.close()
     return driven
+
+
+def _episode(world: World, name: str, time_limit: float) -> Beside:
+    way: list[np.ndarray] = []
+    result = run_episode(
+        world,
+        make_controller(name, None),
+        goals(world, GoalKind.POSE, None),
+        time_limit,
+        lambda *_: way.append(world.truth().pose[:2].copy()),
+    )
+    return Beside(result, np.array([*way, world.truth().pose[:2]]))

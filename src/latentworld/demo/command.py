@@ -28,8 +28,8 @@ WAYS = {"true": (True,), "false": (False,), "both": (True, False)}
 SEPARATE = "separate_"  # prefix of the second run's figures and files, where there are two
 STRIP_SIDE, FILM_SIDE = 480, film.SIDE  # pixels of a panel
 HEADLINE = (
-    "Every tenth of a second it rolls hundreds of candidate drives out in latent space, asks of each what would happen,",
-    "and sends the best one on. Live over ROS 2 in simulated rooms it has never seen; no pixel is ever generated.",
+    "Ten times a second it imagines hundreds of ways to drive on, asks of each what would happen, and sends the best.",
+    "Live over ROS 2, in simulated rooms it has never seen. What is imagined is latent: no pixel is ever generated.",
 )
 
 
@@ -44,7 +44,7 @@ def run_demo(
 ) -> int:
     """Writes scorecard.json, filmstrip.png, demo.mp4 and demo.mcap into ``output``; exit status 0: the world model won.
 
-    composed: "true", "false" or "both". Rooms are ``seed`` and those after it, every other one with its straight way blocked.
+    composed: "true", "false" or "both". Rooms: from ``seed`` on, every other one with its straight way blocked.
     """
     if composed not in WAYS:
         raise LatentworldError(f"composed: expected true, false or both, got {composed}")
@@ -105,9 +105,9 @@ def _write(
         "composed": composed, "model_id": model.model_id, "arrival_m": ARRIVAL, "tolerance_m": TOLERANCE,
         "time_limit_s": TIME_LIMIT, "rooms": [{**room._asdict(), "kind": room.kind.name} for room in rooms],
         "rates": "per simulated second",
-        "camera_to_command": "exposure to the gate's first command of a plan from it, machine clock, DDS source timestamps",
+        "camera_to_command": "exposure to first command of a plan from it, machine clock, DDS source timestamps",
         "rivals": "same rooms, goal pose, in process without ROS, faster than real time",
-        "episodes": [asdict(scoring.result(drive)) | {"plan_ms": None, "message": drive.drive.message} for drive in drives],
+        "episodes": [asdict(scoring.result(d)) | {"plan_ms": None, "message": d.drive.message} for d in drives],
     }  # fmt: skip
     for path in paths:
         if path is not None:
@@ -122,7 +122,7 @@ def _tables(console: Console, figures: dict[str, float], rooms: list[Room], comp
     names = {"true": ["one process"], "false": ["one process a node"], "both": ["one process", "one process a node"]}[
         composed
     ]
-    console.print(report.loop_table(figures, list(zip(("", SEPARATE), names))))
+    console.print(report.loop_table(figures, list(zip(("", SEPARATE), names, strict=False))))
 
 
 def _draw(
@@ -145,7 +145,7 @@ def _draw(
     with Progress(console=console, transient=True) as progress:
         bar = progress.add_task("drawing", total=1.0)
         world = World(drives[0].drive.seed, image_size=STRIP_SIDE)
-        filmstrip.draw(output / "filmstrip.png", told, believe, world, " ".join(HEADLINE))
+        filmstrip.draw(output / "filmstrip.png", told, believe, world, "\n".join(HEADLINE))
         progress.update(bar, completed=0.15)
         world.image_size = FILM_SIDE
         film.draw(

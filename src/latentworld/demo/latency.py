@@ -1,7 +1,7 @@
 """How fast the loop was, from what was recorded of it.
 
-Two clocks: rates are per simulated second (the robot's clock); latencies are of this machine's clock, between the times at
-which the processes themselves sent their messages (DDS source timestamps), so that the recorder's own delay is not in them.
+Two clocks: rates are per simulated second (the robot's clock); latencies are of this machine's clock, between the times
+at which the processes themselves sent their messages (DDS source timestamps): the recorder's own delay is not in them.
 """
 
 from __future__ import annotations
@@ -15,21 +15,22 @@ from latentworld.types import NANOSECONDS, PlanStatus, seconds
 
 
 def camera_to_command(drive: Recorded, period: float = 0.05) -> list[float]:
-    """Seconds from each exposure to the first velocity command that obeys a plan made from it.
+    """Seconds from each exposure to the first velocity command that the gate sent knowing a plan made from it.
 
-    Exposure: when the simulator told the time of that moment, before it even drew the picture. Command: the gate ticks at
-    once when a plan comes, and ``period`` seconds after that tick again. So the first command after a plan was sent is
+    Exposure: when the simulator told the time of that moment, before it even drew the picture. Command: the gate ticks
+    at once when a plan comes, and again ``period`` seconds after that. So the first command after a plan was sent is
     its own, unless another follows sooner than a period: then the first was a tick that the plan had not yet reached.
     """
     sent = np.array([at for at, _ in drive.commands], np.int64)
     plans = [(at, plan) for at, plan in drive.plans if plan.samples and plan.status is PlanStatus.OK]
-    latencies = []
+    latencies, obeyed = [], set()
     for i, (at, plan) in enumerate(plans):
         until = plans[i + 1][0] if i + 1 < len(plans) else at + NANOSECONDS
         exposed = drive.exposed.get(plan.observation_stamp)
         mine = sent[(sent >= at) & (sent < until)]
-        if exposed is None or len(mine) == 0:
+        if exposed is None or len(mine) == 0 or plan.observation_stamp in obeyed:
             continue
+        obeyed.add(plan.observation_stamp)
         early_tick = len(mine) > 1 and seconds(mine[1] - mine[0]) < 0.8 * period
         latencies.append(seconds(int(mine[1 if early_tick else 0]) - exposed))
     return latencies

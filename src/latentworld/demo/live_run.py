@@ -1,4 +1,4 @@
-"""The robot, live: simulator, nodes and gate as processes of their own over DDS, driven from room to room and recorded."""
+"""The robot, live: simulator, nodes and gate as processes of their own, over DDS, driven through rooms, recorded."""
 
 from __future__ import annotations
 

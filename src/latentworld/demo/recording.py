@@ -22,14 +22,15 @@ from latentworld.ros.demo_client import DRIVE_NOTE, Drive
 from latentworld.sim.world import Truth
 from latentworld.types import NANOSECONDS, Action, Frame, Plan, Surprise, WorldState, seconds
 
-BEFORE, AFTER = NANOSECONDS // 5, NANOSECONDS // 2  # kept of what was before the goal was given, and after the end
+DEPTH = "/camera/depth/image_raw"
+BEFORE = NANOSECONDS // 5  # kept of what was before the goal was given
 
 
 @dataclass(slots=True)
 class Recorded:
-    """One drive. Lists in the order of stamps (ns, simulated); ``sent`` times are ns of this machine's clock.
+    """One drive. Lists are in the order of stamps (ns, simulated); ``sent`` is in ns of this machine's clock.
 
-    truths: (stamp, Truth). plans, commands: (sent, noun). exposed: stamp -> when that moment of the simulation was sent.
+    truths: (stamp, Truth). plans, commands: (sent, noun). exposed: stamp -> when the simulation told of that moment.
     """
 
     drive: Drive
@@ -65,20 +66,19 @@ def recorded(path: str | Path) -> list[Recorded]:
     if not drives:
         return []
     starts = [d.drive.began - BEFORE for d in drives]
-    topics = {**_TOPICS}
     depths: dict[int, np.ndarray] = {}
-    for heard in bag.read(path, lambda topic, _: topic in topics or topic == "/camera/depth/image_raw"):
+    for heard in bag.read(path, lambda topic, _: topic in _TAKE or topic == DEPTH):
         if heard.topic == "/clock":
             stamp = from_time(heard.message.clock)
         else:
             stamp = from_time(heard.message.header.stamp)
         index = bisect_right(starts, stamp) - 1
-        if index < 0 or stamp > drives[index].drive.ended + AFTER:
+        if index < 0 or stamp > drives[index].drive.left:
             continue
-        if heard.topic == "/camera/depth/image_raw":
+        if heard.topic == DEPTH:
             depths[stamp] = images.depth(heard.message, heard.topic)
         else:
-            topics[heard.topic](drives[index], heard, stamp)
+            _TAKE[heard.topic](drives[index], heard, stamp)
     for drive in drives:
         drive.frames = sorted((Frame(f.stamp, f.rgb, depths.get(f.stamp)) for f in drive.frames), key=lambda f: f.stamp)
     return drives
@@ -89,7 +89,7 @@ def _truth(heard: bag.Heard) -> Truth:
     return Truth(from_pose2d(m.pose), m.contact, m.dropped, m.contacts)
 
 
-_TOPICS = {
+_TAKE = {
     "/clock": lambda to, heard, stamp: to.exposed.setdefault(stamp, heard.sent),
     "/camera/image_raw": lambda to, heard, stamp: to.frames.append(
         Frame(stamp, images.colour(heard.message, heard.topic))

@@ -15,8 +15,8 @@ from latentworld.ros.demo_client import Drive, Status
 from latentworld.types import GoalKind
 
 NAMES = {
-    "pose": "world model, live over ROS", "image": "world model, live, goal image", "blind": "blind, straight at the goal",
-    "reactive": "reactive, stops for what is near", "oracle": "oracle, the true simulator",
+    "pose": "world model", "image": "world model, goal image", "blind": "blind", "reactive": "depth-reactive",
+    "oracle": "oracle",
 }  # fmt: skip
 COLUMNS = {
     "success": "success",
@@ -44,9 +44,7 @@ class LiveReport(Watcher):
 
     def starting(self, composed: bool, domain: int) -> None:
         how = "all that thinks in one process" if composed else "one process a node"
-        self._console.print(
-            f"Starting simulator, robot ({how}) and command gate; ROS domain {domain}, this machine only"
-        )
+        self._say(f"Starting simulator, robot ({how}) and command gate; ROS domain {domain}")
 
     def driving(self, index: int, room: Room, status: Status) -> None:
         self._last = status
@@ -69,7 +67,10 @@ class LiveReport(Watcher):
                 f"{last.distance:5.2f} m from the goal  contacts {last.contacts}  ", "red" if last.contacts else ""
             )
         line.append(ended, "green" if drive.code == 0 else "yellow")
-        self._console.print(line)
+        self._say(line)
+
+    def _say(self, line: Text | str) -> None:
+        self._console.print(line, soft_wrap=True)
 
     def _name(self, index: int, seed: int, blocked: bool, kind: GoalKind) -> str:
         return f"{index + 1:2d}/{self._rooms} room {seed} {'blocked' if blocked else 'free   '} {kind.name.lower():5s}"
@@ -88,7 +89,9 @@ def score_rows(figures: Mapping[str, float]) -> list[tuple[str, list[str]]]:
 def score_table(figures: Mapping[str, float], rooms: str) -> Table:
     (_, head), *rows = score_rows(figures)
     table = Table("", *head, title=f"Driving to a goal in {rooms}", title_justify="left", caption_justify="left")
-    table.caption = "Blind, reactive and oracle: in the same rooms to a goal pose, without ROS, faster than real time"
+    table.caption = (
+        "World model: live over ROS. The others: same rooms and goal poses, without ROS, faster than real time"
+    )
     for name, cells in rows:
         table.add_row(name, *cells, style="bold" if name.startswith("world") else "")
     return table
@@ -98,8 +101,8 @@ def loop_table(figures: Mapping[str, float], ways: Sequence[tuple[str, str]]) ->
     """How fast and how costly the loop was; a column for each (prefix, name) of ``ways``."""
     table = Table("", *(name for _, name in ways), title="The loop", title_justify="left", caption_justify="left")
     table.caption = (
-        "Rates per simulated second. Camera to command: from the moment of exposure until the gate sent the first command of "
-        "a plan made from that frame, by this machine's clock (DDS source timestamps)"
+        "Rates per simulated second. Camera to command: from the moment of exposure until the gate sent the first "
+        "command of a plan made from that frame, by this machine's clock (DDS source timestamps)"
     )
 
     def row(name: str, *parts: tuple[str, str]) -> None:

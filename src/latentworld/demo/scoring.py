@@ -31,7 +31,7 @@ def result(drive: Recorded) -> EpisodeResult:
 
 
 def figures(drives: Iterable[Recorded], cores: Mapping[str, float]) -> dict[str, float]:
-    """Of one way to run the nodes. cpu_*: cores that each process kept busy, cpu_thinking: all but gate, simulator, demo."""
+    """Of one run. cpu_*: cores that each process kept busy; cpu_thinking: all but gate, simulator and demo."""
     drives = list(drives)
     found: dict[str, float] = {}
     for kind, prefix in ((GoalKind.POSE, "pose_"), (GoalKind.IMAGE, "image_")):
@@ -59,10 +59,9 @@ def shortfalls(figures: Mapping[str, float], prefix: str = "") -> list[str]:
     if "pose_success" in figures:
         for rival in ("blind", "reactive"):
             theirs = figures[f"{rival}_clean"]
-            if not of("pose_clean") > theirs:
-                why.append(
-                    f"clean success: expected more than the {rival} controller's {theirs:.0%}, got {of('pose_clean'):.0%}"
-                )
+            ours = of("pose_clean")
+            if not ours > theirs:
+                why.append(f"clean success: expected more than the {rival} controller's {theirs:.0%}, got {ours:.0%}")
     if not of("control_hz") >= CONTROL_HZ:
         why.append(f"control: expected at least {CONTROL_HZ:.0f} plans a second, got {of('control_hz'):.1f}")
     if not of("plan_ms_p99") <= of("deadline_ms"):

@@ -67,7 +67,7 @@ class BagWriter:
 
 
 def read(path: str | Path, wanted: Callable[[str, int], bool] = lambda topic, sent: True) -> Iterator[Heard]:
-    """The messages in the order in which they came; of those that ``wanted`` (topic, sent) refuses nothing is unpacked."""
+    """The messages in the order in which they came; what ``wanted`` (topic, sent) refuses is not unpacked."""
     with open(path, "rb") as file:
         types: dict[int, type] = {}
         for schema, channel, record in make_reader(file).iter_messages():

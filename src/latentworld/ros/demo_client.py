@@ -28,11 +28,14 @@ from latentworld.types import GoalKind, LatentworldError, seconds
 DRIVE_NOTE = "drive"  # name of the bag's metadata records, one a goal, ``Drive`` as JSON in the field "json"
 WATCH = 0.1  # s between two calls of a watcher
 ANSWER = 10.0  # s that a service may take
-SETTLE = 0.3  # s for what was under way when the robot was put elsewhere to have arrived
+SETTLE = 0.4  # s until what was under way has arrived, and the robot stands
 
 
 class Drive(NamedTuple):
-    """One goal and how it ended. Poses x, y, yaw in odom; stamps in ns of the simulated clock; code as in ReachGoal."""
+    """One goal and how it ended. Poses x, y, yaw in odom; stamps in ns of the simulated clock; code as in ReachGoal.
+
+    left: until when the robot was in this room, at rest since ``ended``.
+    """
 
     index: int
     seed: int
@@ -42,12 +45,13 @@ class Drive(NamedTuple):
     goal: tuple[float, float, float]
     began: int
     ended: int
+    left: int
     code: int
     message: str
 
 
 class Status(NamedTuple):
-    """What is worth a look while it drives; NaN where nothing is known yet. elapsed: simulated seconds. distance: true metres."""
+    """What is worth a look while it drives; NaN where not known. elapsed: simulated seconds. distance: true metres."""
 
     elapsed: float
     distance: float
@@ -58,7 +62,7 @@ class Status(NamedTuple):
 
 
 class DemoClient:
-    """A ROS context of its own. ``alive`` is called while it waits and raises when there is nothing left to wait for."""
+    """In a ROS context of its own. ``alive`` is called while it waits and raises when there is nothing to wait for."""
 
     def __init__(self, domain: int, bag: str | Path, alive: Callable[[], None]) -> None:
         self._alive = alive
@@ -115,7 +119,7 @@ class DemoClient:
         time_limit: float,
         watch: Callable[[Status], None],
     ) -> Drive:
-        """A new room, and the drive to its goal. tolerance: m. time_limit: simulated s. watch: called some times a second."""
+        """A new room, and the drive to its goal. tolerance: m. time_limit: simulated s. watch: called as it goes on."""
         room = self._call(self._room, ResetRoom.Request(seed=seed, blocked=blocked))
         self._spin(SETTLE)
         self._call(self._forget, Trigger.Request())
@@ -137,7 +141,9 @@ class DemoClient:
         ended = self._now()
         self._spin(SETTLE)
         start, end = tuple(from_pose2d(room.start).tolist()), tuple(goal.tolist())
-        drive = Drive(index, seed, blocked, int(kind), start, end, began, ended, result.error_code, result.error_msg)
+        drive = Drive(
+            index, seed, blocked, int(kind), start, end, began, ended, self._now(), result.error_code, result.error_msg
+        )
         self._bag.note(DRIVE_NOTE, {"json": json.dumps(drive._asdict())})
         return drive
 

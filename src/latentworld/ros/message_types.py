@@ -24,7 +24,7 @@ def message_type(name: str) -> type:
 
 @cache
 def definition(name: str) -> str:
-    """The .msg file of ``package/msg/Name`` and, below it, those of all it is made of (the form ``ros2msg`` of MCAP)."""
+    """The .msg file of ``package/msg/Name`` and, below it, those of all it is made of (``ros2msg`` of MCAP)."""
     texts: dict[str, str] = {}
     wanted = [_short(name)]
     while wanted:

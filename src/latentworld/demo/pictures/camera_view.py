@@ -16,7 +16,7 @@ _FINE = 16  # pixels are cut in as many parts: cv2's ``shift`` of 4 bits
 
 
 class CameraView:
-    """Draws with a world of its own whose pictures are larger than the robot's; pushed crates stand where they stood."""
+    """Draws with a world whose pictures are larger than the robot's; crates that were pushed stand where they stood."""
 
     def __init__(self, world: World) -> None:
         self.world, self.size = world, world.image_size

@@ -11,7 +11,7 @@ from latentworld.types import GoalKind
 
 
 def interest(drive: Recorded) -> float:
-    """How much there was to be avoided: the share of imagined futures that would have ended badly, and the way round."""
+    """How much there was to avoid: the share of imagined futures that would have ended badly, and the way round."""
     imagined = [worst(p.candidates) for _, p in drive.plans if p.candidates is not None]
     danger = float(np.mean(np.concatenate(imagined) > 0.5)) if imagined else 0.0
     driven = drive.driven()
@@ -21,7 +21,7 @@ def interest(drive: Recorded) -> float:
 
 
 def for_film(drives: list[Recorded], ok: dict[int, bool], count: int = 6) -> list[Recorded]:
-    """The most interesting ones, in the order driven: one to a goal image where there is one, one that failed where one did."""
+    """The most interesting ones, in the order driven; one to a goal image and one that failed, where there are such."""
     ranked = sorted((d for d in drives if len(d.frames) > 10), key=interest, reverse=True)
     chosen: list[Recorded] = []
     wishes = (
@@ -30,7 +30,7 @@ def for_film(drives: list[Recorded], ok: dict[int, bool], count: int = 6) -> lis
         lambda d: ok[d.drive.index],
         lambda d: True,
     )
-    for wish, limit in zip(wishes, (1, 2, count, count)):
+    for wish, limit in zip(wishes, (1, 2, count, count), strict=True):
         for drive in ranked:
             if len(chosen) < limit and drive not in chosen and wish(drive):
                 chosen.append(drive)
@@ -53,7 +53,7 @@ def moments(scene: Scene, count: int = 4) -> list[int]:
         return list(range(frames))
     curves, chosen = scene.curves(), []
     edges = np.linspace(0.04, 0.9, count + 1)
-    for low, high in zip(edges[:-1], edges[1:]):
+    for low, high in zip(edges[:-1], edges[1:], strict=True):
         inner = low + 0.65 * (high - low)  # leave a gap to the next
         span = range(int(low * frames), max(int(inner * frames), int(low * frames) + 1))
         stakes = [np.interp(scene.time(k), curves.risk_at, curves.most) if len(curves.risk_at) else 0.0 for k in span]

@@ -29,7 +29,7 @@ def risk_colours(risk: np.ndarray) -> np.ndarray:
 
 
 def room_colours(clearance: np.ndarray) -> np.ndarray:
-    """(...) metres around a base -> (..., 3) uint8: blue where there is room, a bright rim at none, red within things."""
+    """(...) metres around a base -> (..., 3) uint8: blue where there is room, bright at none, red within things."""
     return np.stack([np.interp(clearance, _ROOM_AT, _ROOM[:, c]) for c in range(3)], -1).astype(np.uint8)
 
 

@@ -21,7 +21,11 @@ SIDE, MARGIN, GAP = 400, 16, 24
 PANELS_TOP, BELOW = 74, 506
 SMALL = 128
 CURVES_LEFT, CURVES_WIDTH, CURVE_HEIGHT = 470, 794, 76
-TITLES = ("camera · futures imagined in it", "belief · where there is room", "from above · not shown to the robot")
+TITLES = (
+    "camera, drawn large · imagined futures",
+    "belief · where there is room",
+    "from above · not shown to the robot",
+)
 HOLD, TITLE, SCORES = 1.0, 2.5, 6.0  # seconds
 
 
@@ -34,12 +38,12 @@ def draw(
     scores: Sequence[tuple[str, Sequence[str]]],
     advance: Callable[[float], None] = lambda share: None,
 ) -> None:
-    """Writes an MP4 (H.264). scores: rows of the last card, the first being the head. advance: told the share that is done."""
+    """Writes an MP4 (H.264). scores: rows of the last card, the head first. advance: told the share that is done."""
     by_index = {t.recorded.drive.index: t for t in told}
     ok = {index: t.result.success for index, t in by_index.items()}
     chosen = [by_index[d.drive.index] for d in choice.for_film([t.recorded for t in told], ok)]
     writer = imageio_ffmpeg.write_frames(
-        str(path), (WIDTH, HEIGHT), fps=RATE, codec="libx264", quality=None, macro_block_size=8, ffmpeg_log_level="error",
+        str(path), (WIDTH, HEIGHT), fps=RATE, codec="libx264", quality=None, ffmpeg_log_level="error",
         output_params=["-preset", "veryfast", "-crf", "21", "-pix_fmt", "yuv420p", "-movflags", "+faststart"],
     )  # fmt: skip
     writer.send(None)
@@ -170,16 +174,17 @@ class Strip:
         self._scene, self._curves = scene, scene.curves()
         self._end = max(scene.time(len(scene.frames) - 1), 0.1)
         surprise = self._curves.surprise
-        self._low = min(-2.5, float(surprise.min())) if len(surprise) else -2.5
+        self._low = min(-2.5, float(surprise.min()) - 0.5) if len(surprise) else -2.5
         self._high = max(4.0, 1.1 * float(surprise.max())) if len(surprise) else 4.0
         self._tops = (BELOW + 18, BELOW + 18 + CURVE_HEIGHT + 24)
 
     def draw_axes(self, picture: np.ndarray) -> None:
+        low, high = f"{self._low:.0f}", f"{self._high:.0f}"
         names = (
             "risk: of the plan chosen (line), of all futures imagined (band)",
             "surprise: standard deviations of the error of what it foresaw",
         )
-        for top, name, ends in zip(self._tops, names, (("1", "0"), (f"{self._high:.0f}", f"{self._low:.0f}"))):
+        for top, name, ends in zip(self._tops, names, (("1", "0"), (high, low)), strict=True):
             picture[top : top + CURVE_HEIGHT, CURVES_LEFT : CURVES_LEFT + CURVES_WIDTH] = colours.PANEL
             write(picture, name, CURVES_LEFT, top - 18, colours.FAINT, 12)
             for y, text in ((top - 2, ends[0]), (top + CURVE_HEIGHT - 14, ends[1])):

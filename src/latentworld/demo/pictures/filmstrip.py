@@ -19,12 +19,12 @@ from latentworld.evaluation.navigation import EpisodeResult
 from latentworld.sim.world import World
 from latentworld.types import GoalKind
 
-WIDTH, HEIGHT, DPI = 16.0, 10.55, 150  # inches
+WIDTH, HEIGHT, DPI = 16.0, 10.7, 150  # inches
 COLUMN, GAP = 2.42, 0.1  # of the moments
-LEFT, TOP = 0.62, 1.12
+LEFT, TOP = 0.62, 1.28
 SMALL = 1.5  # of the rooms on the right
 ROWS = (
-    "what the camera sees,\nand the futures imagined in it",
+    "camera view, drawn large for people\n(inset: the robot's own 64×64 input)",
     "where it believes there is room",
     "the room, not shown to the robot",
 )
@@ -78,7 +78,7 @@ def _picture(
 
 def _words(figure: Figure, headline: str) -> None:
     _say(figure, LEFT, 0.42, "A robot that imagines before it moves", 21, fontweight="bold")
-    _say(figure, LEFT, 0.72, headline, 10.5, colours.FAINT)
+    _say(figure, LEFT, 0.6, headline, 10.5, colours.FAINT, va="top", linespacing=1.4)
 
 
 def _moments(figure: Figure, scene: Scene, moments: list[int]) -> None:
@@ -118,7 +118,7 @@ def _curves(figure: Figure, scene: Scene, moments: list[int]) -> None:
         at = curves.violation
         surprise.plot(curves.surprise_at[at], curves.surprise[at], "o", ms=4, color=share(colours.BAD))
     if len(curves.surprise):
-        low, high = min(-2.5, curves.surprise.min()), max(4.0, curves.surprise.max() * 1.1)
+        low, high = min(-2.5, curves.surprise.min() - 0.5), max(4.0, curves.surprise.max() * 1.1)
         surprise.set_ylim(low, high)
     for axes, name in ((risk, "risk"), (surprise, "surprise (σ)")):
         axes.set_xlim(0, max(end, 0.1))
@@ -127,7 +127,7 @@ def _curves(figure: Figure, scene: Scene, moments: list[int]) -> None:
         axes.tick_params(colors=share(colours.FAINT), labelsize=7.5, length=2)
         for spine in axes.spines.values():
             spine.set_color(share(colours.LINE))
-        for letter, k in zip("ABCDEFGH", moments):
+        for letter, k in zip("ABCDEFGH", moments, strict=False):
             axes.axvline(scene.time(k), color=share(colours.TEXT), lw=0.9, ls=(0, (4, 3)))
             if axes is risk:
                 axes.text(
@@ -137,7 +137,8 @@ def _curves(figure: Figure, scene: Scene, moments: list[int]) -> None:
     surprise.set_xlabel("seconds since the goal was given", fontsize=8.5, color=share(colours.FAINT))
     _say(
         figure, LEFT + width, top - 0.035,
-        "risk of contact or drop: of the plan chosen (line), of all futures imagined (band)", 7.5, colours.FAINT, ha="right",
+        "risk of contact or drop: of the plan chosen (line), of all futures imagined (band)",
+        7.5, colours.FAINT, ha="right",
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from latentworld.types import Consequences, Plan
 
 
 class Future(NamedTuple):
-    """poses: (H + 1, 3) in odom from where the robot was; risk: (H,) of having touched something or fallen by that step."""
+    """poses: (H + 1, 3) in odom from where the robot was; risk: (H,) of having touched anything or fallen by then."""
 
     poses: np.ndarray
     risk: np.ndarray
@@ -48,4 +48,4 @@ def worst(consequences: Consequences) -> np.ndarray:
 def _futures(consequences: Consequences, shift: Shift) -> list[Future]:
     risk = np.maximum.accumulate(np.maximum(consequences.contact, consequences.drop), axis=1)
     start = np.asarray(shift.true, float)[None]
-    return [Future(np.concatenate([start, shift(poses)]), r) for poses, r in zip(consequences.poses, risk)]
+    return [Future(np.concatenate([start, shift(poses)]), r) for poses, r in zip(consequences.poses, risk, strict=True)]

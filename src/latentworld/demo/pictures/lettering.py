@@ -30,7 +30,7 @@ def _mask(text: str, size: int, bold: bool) -> np.ndarray:
 def write(
     picture: np.ndarray, text: str, x: float, y: float, colour, size: int = 16, bold: bool = False, anchor: float = 0.0
 ) -> int:
-    """Text into ``picture`` (H, W, 3) uint8 with its top at y; anchor: share of its width left of x. Returns where it ends."""
+    """Text into ``picture`` (H, W, 3) uint8, its top at y; anchor: share of its width left of x. Returns its end."""
     mask = _mask(text, size, bold)
     left, top = round(x - anchor * mask.shape[1]), round(y)
     high, wide = picture.shape[:2]

@@ -30,7 +30,7 @@ class Panels(NamedTuple):
 
 
 class Curves(NamedTuple):
-    """What was felt on the way: seconds since the goal, and values. risk: of the chosen plan; least, most: of all imagined."""
+    """Values over seconds since the goal was given. risk: of the chosen plan; least, most: of all imagined."""
 
     surprise_at: np.ndarray
     surprise: np.ndarray

@@ -35,7 +35,7 @@ class TopView:
         return np.asarray(points)[..., :2] @ self._axes + self._origin
 
     def believed(self, space: FreeSpace | None, shift: Shift | None = None) -> np.ndarray:
-        """A picture of the room there is around a base, as far as the belief reaches; thin: where things really stand."""
+        """The room there is around a base, as far as the belief reaches; thin lines: where things really stand."""
         picture = np.empty((self.size, self.size, 3), np.uint8)
         picture[:] = BACKGROUND
         if space is not None:
