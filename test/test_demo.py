@@ -182,8 +182,8 @@ def test_camera_to_command_takes_the_command_that_obeys_the_plan():
 
 
 WINNING = {
-    "pose_success": 1.0, "pose_clean": 0.9, "pose_drop": 0.0, "blind_clean": 0.5, "reactive_clean": 0.6, "control_hz": 9.9,
-    "plan_ms_p99": 55.0, "deadline_ms": 60.0,
+    "pose_success": 1.0, "pose_clean": 0.9, "pose_drop": 0.0, "blind_clean": 0.5, "reactive_clean": 0.6,
+    "control_hz": 9.9, "plan_ms_p99": 55.0, "deadline_ms": 60.0,
 }  # fmt: skip
 
 

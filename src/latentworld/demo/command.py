@@ -150,7 +150,7 @@ def _draw(
         world.image_size = FILM_SIDE
         film.draw(
             output / "demo.mp4", told, believe, world, "\n".join(HEADLINE), report.score_rows(figures),
-            lambda share: progress.update(bar, completed=0.15 + 0.85 * share),
+            report.remarks(figures), lambda share: progress.update(bar, completed=0.15 + 0.85 * share),
         )  # fmt: skip
         world.close()
 

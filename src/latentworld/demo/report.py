@@ -97,6 +97,20 @@ def score_table(figures: Mapping[str, float], rooms: str) -> Table:
     return table
 
 
+def remarks(figures: Mapping[str, float]) -> list[str]:
+    """What to know beside the scores, a line each."""
+
+    def of(name: str) -> str:
+        return f"{figures[name]:.0f}" if name in figures else "–"
+
+    return [
+        "world model: live over ROS 2; the others: in the same rooms to a goal pose, without ROS",
+        f"a plan in {of('plan_ms_p50')} ms (p99 {of('plan_ms_p99')}, deadline {of('deadline_ms')}), "
+        f"{of('control_hz')} times a second",
+        f"from camera to command {of('camera_to_command_ms_p50')} ms (p99 {of('camera_to_command_ms_p99')})",
+    ]
+
+
 def loop_table(figures: Mapping[str, float], ways: Sequence[tuple[str, str]]) -> Table:
     """How fast and how costly the loop was; a column for each (prefix, name) of ``ways``."""
     table = Table("", *(name for _, name in ways), title="The loop", title_justify="left", caption_justify="left")

@@ -36,9 +36,10 @@ def draw(
     world: World,
     headline: str,
     scores: Sequence[tuple[str, Sequence[str]]],
+    remarks: Sequence[str],
     advance: Callable[[float], None] = lambda share: None,
 ) -> None:
-    """Writes an MP4 (H.264). scores: rows of the last card, the head first. advance: told the share that is done."""
+    """Writes an MP4 (H.264). scores, remarks: of the last card, head row first. advance: told the share that is done."""
     by_index = {t.recorded.drive.index: t for t in told}
     ok = {index: t.result.success for index, t in by_index.items()}
     chosen = [by_index[d.drive.index] for d in choice.for_film([t.recorded for t in told], ok)]
@@ -55,7 +56,7 @@ def draw(
             for picture in _drive(scene, one, f"{n + 1} of {len(chosen)} shown, {len(told)} driven"):
                 writer.send(picture)
             advance((n + 1) / len(chosen))
-        last = _score_card(scores)
+        last = _score_card(scores, remarks)
         for _ in range(round(SCORES * RATE)):
             writer.send(last)
     finally:
@@ -160,11 +161,11 @@ def _verdict(picture: np.ndarray, one: Told) -> None:
             else one.recorded.drive.message or f"stopped {result.distance:.2f} m from the goal"
         )
         colour = colours.BAD
-    left, top, width, height = MARGIN, PANELS_TOP + SIDE // 2 - 30, WIDTH - 2 * MARGIN, 60
+    left, top, width, height = MARGIN, PANELS_TOP + SIDE - 56, WIDTH - 2 * MARGIN, 56
     band = picture[top : top + height, left : left + width]
     band[:] = (0.15 * band + 0.85 * np.array(colours.BACKGROUND)).astype(np.uint8)
     cv2.rectangle(picture, (left, top, width, height), colour, 2)
-    write(picture, text, WIDTH / 2, top + 14, colour, 24, bold=True, anchor=0.5)
+    write(picture, text, WIDTH / 2, top + 13, colour, 24, bold=True, anchor=0.5)
 
 
 class Strip:
@@ -237,7 +238,7 @@ def _title(headline: str) -> np.ndarray:
     return picture
 
 
-def _score_card(scores: Sequence[tuple[str, Sequence[str]]]) -> np.ndarray:
+def _score_card(scores: Sequence[tuple[str, Sequence[str]]], remarks: Sequence[str]) -> np.ndarray:
     picture = _canvas()
     write(picture, "Unseen rooms, driven live over ROS 2", WIDTH / 2, 70, colours.TEXT, 34, bold=True, anchor=0.5)
     columns = max((len(cells) for _, cells in scores), default=0)
@@ -251,4 +252,6 @@ def _score_card(scores: Sequence[tuple[str, Sequence[str]]]) -> np.ndarray:
         write(picture, name, 84, top, colour, 16 if head else 24, bold=mine)
         for i, cell in enumerate(cells):
             write(picture, cell, left + (i + 0.5) * step, top, colour, 16 if head else 24, bold=mine, anchor=0.5)
+    for i, remark in enumerate(remarks):
+        write(picture, remark, WIDTH / 2, 184 + 62 * len(scores) + 27 * i, colours.FAINT, 17, anchor=0.5)
     return picture
