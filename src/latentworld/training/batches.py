@@ -50,7 +50,9 @@ def sample(
     starts, episodes = drives.starts(rng, n, length * stride)
     first, last = drives.offsets[episodes], drives.offsets[episodes] + drives.lengths[episodes] - 1
     rows = starts[:, None] + np.arange(length) * stride
-    goal_rows = np.clip(starts + rng.integers(-30, length * stride + 30, n), first, last)
+    # Half of the goals lie close by in time, half anywhere in the room: a far goal must be known to be far.
+    close = np.clip(starts + rng.integers(-30, length * stride + 30, n), first, last)
+    goal_rows = np.where(rng.random(n) < 0.5, close, rng.integers(first, last + 1))
 
     small = drives.small
     odometry = small["odometry"][rows]
