@@ -24,7 +24,7 @@ if [ -n "${ROS_DISTRO:-}" ] && [ -n "${AMENT_PREFIX_PATH:-}" ]; then sourced=$RO
 interpreter() { "$1" -c 'import os, sys; print(os.path.realpath(sys.executable))' 2>/dev/null || true; }
 base_key() { echo "$root|${1:-$(readlink -f "$venv/bin/python" || true)}|${sourced:-pypi}"; }
 key_base=$(base_key "${PYTHON:+$(interpreter "$PYTHON")}")
-key_python=$(sha256sum requirements.txt tools/*.py tools/setup.sh | sha256sum)
+key_python=$(sha256sum requirements.txt tools/*.py | sha256sum)
 key_ros="$(
   sha256sum package.xml CMakeLists.txt setup.cfg msg/*.msg srv/*.srv action/*.action
   find src/latentworld launch config -type f ! -name '*.pyc' | LC_ALL=C sort # files are linked: new ones need a new link
@@ -58,9 +58,9 @@ missing_packages() { # Debian's and Ubuntu's names of what is not there
   command -v g++ >/dev/null || echo g++
   command -v cmake >/dev/null || echo cmake
   command -v make >/dev/null || echo make
-  if [ -z "$python" ]; then
+  if ! command -v python3 >/dev/null && [ -z "$python" ]; then
     echo python3 python3-venv python3-dev
-  else
+  elif [ -n "$python" ]; then
     version=$("$python" -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
     "$python" -c 'import venv, ensurepip' 2>/dev/null || echo "$version-venv"
     [ -f "$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" ] || echo "$version-dev"
@@ -73,10 +73,12 @@ missing_packages() { # Debian's and Ubuntu's names of what is not there
     done
   fi
 }
+no_python() { fail "needs Python 3.10-3.13, found $("${PYTHON:-python3}" --version 2>&1 | tail -n 1); PYTHON=… names another"; }
 if ! is_done base "$key_base"; then
+  if [ -n "${PYTHON:-}" ] && [ -z "$python" ]; then no_python; fi
   missing=$(missing_packages | tr '\n' ' ')
   if [ -n "$missing" ]; then
-    install="apt-get update && apt-get install -y --no-install-recommends $missing"
+    install="apt-get install -y --no-install-recommends $missing"
     if ! command -v apt-get >/dev/null; then
       fail "needs system packages, named as in Debian: $missing"
     elif [ "$(id -u)" = 0 ]; then
@@ -84,14 +86,14 @@ if ! is_done base "$key_base"; then
     elif sudo -n true 2>/dev/null; then
       sudo="sudo -n"
     else
-      fail "needs system packages; run:  sudo sh -c '$install'"
+      fail "needs system packages; run:  sudo $install"
     fi
     say "installing system packages: $missing"
     # shellcheck disable=SC2086
-    quietly $sudo env DEBIAN_FRONTEND=noninteractive sh -c "$install"
+    quietly $sudo env DEBIAN_FRONTEND=noninteractive sh -c "$install || { apt-get update && $install; }"
     python=$(find_python)
   fi
-  [ -n "$python" ] || fail "needs Python 3.10-3.13; found ${PYTHON:-$(python3 --version 2>&1)}; PYTHON=… names another"
+  [ -n "$python" ] || no_python
 
   # ---- the Python environment: made anew when the checkout was moved, or the Python or ROS it stands on changed -------
   was=$(cat "$done/base" 2>/dev/null || true)
