@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import tempfile
 import time
 from collections import defaultdict
@@ -59,7 +60,7 @@ class Graph:
 
     def start(self, kind: Any, **options: Any) -> Any:
         """A node of ours in this process, active, with a faculties' thread where it takes one."""
-        if kind.__init__.__code__.co_varnames[1:3] == ("bus", "worker"):
+        if "worker" in inspect.signature(kind).parameters:
             self.worker = options["worker"] = self.worker or Worker()
         node = self.add(kind(context=self.context, **options))
         assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS, node.failure

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -220,10 +219,10 @@ def _invalid(message: str) -> GoalRefused:
     return GoalRefused(Code.INVALID_GOAL, message)
 
 
-def main() -> int:
+def main() -> None:
     worker = Worker()
-    return run(lambda: [ActionSelectorNode(worker=worker)], worker.close)
+    run(lambda: [ActionSelectorNode(worker=worker)], worker.close)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

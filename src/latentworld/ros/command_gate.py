@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -76,9 +75,9 @@ class CommandGateNode(ManagedNode):
                 self.diagnostics.problem("stopped", ERROR, text, log=False)
 
 
-def main() -> int:
-    return run(lambda: [CommandGateNode()])
+def main() -> None:
+    run(lambda: [CommandGateNode()])
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,4 +1,4 @@
-"""Velocity commands: Twist by default before ROS 2 Kilted, TwistStamped since. ROS says nothing of a mismatch; we do."""
+"""Velocity commands: Twist by default before ROS 2 Kilted, TwistStamped since. ROS hides a mismatch; we say it."""
 
 from __future__ import annotations
 

@@ -5,8 +5,6 @@ The command_gate is never in here: it outlives what hangs.
 
 from __future__ import annotations
 
-import sys
-
 from latentworld.ros.action_selector import ActionSelectorNode
 from latentworld.ros.channel import Bus
 from latentworld.ros.consequence_simulator import ConsequenceSimulatorNode
@@ -19,10 +17,10 @@ from latentworld.ros.world_state_tracker import WorldStateTrackerNode
 NODES = (PerceptionEncoderNode, WorldStateTrackerNode, ConsequenceSimulatorNode, ActionSelectorNode, VisualMemoryNode)
 
 
-def main() -> int:
+def main() -> None:
     bus, worker = Bus(), Worker()
-    return run(lambda: [make(bus=bus, worker=worker) for make in NODES], worker.close)
+    run(lambda: [make(bus=bus, worker=worker) for make in NODES], worker.close)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

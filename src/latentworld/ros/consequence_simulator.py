@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,10 +114,10 @@ def _stacked(sequences: list) -> tuple[np.ndarray, float]:
     return np.stack([s.values for s in sequences]), first.dt
 
 
-def main() -> int:
+def main() -> None:
     worker = Worker()
-    return run(lambda: [ConsequenceSimulatorNode(worker=worker)], worker.close)
+    run(lambda: [ConsequenceSimulatorNode(worker=worker)], worker.close)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

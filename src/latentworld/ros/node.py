@@ -1,8 +1,8 @@
 """The base of every node: a lifecycle node that starts itself, says in a line what is wrong, and cleans up.
 
-A subclass overrides ``configure``, ``activate``, ``deactivate`` and ``cleanup`` (plain methods that may raise). It makes
-its outputs in ``configure`` and its inputs, timers and services in ``activate``; the base destroys them at the mirror
-transition.
+A subclass overrides ``configure``, ``activate``, ``deactivate`` and ``cleanup`` (plain methods that may raise). It
+makes its outputs in ``configure`` and its inputs, timers and services in ``activate``; the base destroys them at the
+mirror transition.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -117,10 +116,10 @@ class PerceptionEncoderNode(ManagedNode):
         self.diagnostics.took("encode", latent.encode_seconds)
 
 
-def main() -> int:
+def main() -> None:
     worker = Worker()
-    return run(lambda: [PerceptionEncoderNode(worker=worker)], worker.close)
+    run(lambda: [PerceptionEncoderNode(worker=worker)], worker.close)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 import time
 from dataclasses import dataclass, replace
 from typing import Any
@@ -157,9 +156,9 @@ class SimulatorNode(ManagedNode):
         return response
 
 
-def main() -> int:
-    return run(lambda: [SimulatorNode()])
+def main() -> None:
+    run(lambda: [SimulatorNode()])
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -12,6 +12,7 @@ from pathlib import Path
 from latentworld.ros.processes import Processes
 from latentworld.types import LatentworldError
 
+ENDED = (0, -signal.SIGTERM)  # as asked; the second before it was ready to be asked
 SEPARATE = ("perception_encoder", "world_state_tracker", "consequence_simulator", "action_selector", "visual_memory")
 
 
@@ -54,7 +55,12 @@ def up(**choices: object) -> int:
         name, status = processes.wait()
         if name:
             sys.stderr.write(f"latentworld: {name} ended by itself with status {status}; stopping the others\n")
-        return 0 if processes.stop() and not name else 1
+        processes.stop()
+        statuses = {child: process.returncode for child, process in processes.children.items()}
+        failed = {child: code for child, code in statuses.items() if code not in ENDED}
+        for child in failed.keys() - {name}:
+            sys.stderr.write(f"latentworld: {child} ended with status {failed[child]}\n")
+        return 1 if name or failed else 0
 
 
 def write_parameters(path: str | Path, parameters: Mapping[str, Mapping[str, object]]) -> None:

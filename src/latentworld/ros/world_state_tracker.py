@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -134,10 +133,10 @@ class WorldStateTrackerNode(ManagedNode):
         return response
 
 
-def main() -> int:
+def main() -> None:
     worker = Worker()
-    return run(lambda: [WorldStateTrackerNode(worker=worker)], worker.close)
+    run(lambda: [WorldStateTrackerNode(worker=worker)], worker.close)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,0 +1,144 @@
+"""The loop closed over DDS, as one process and as many: simulator, nodes and gate drive to a goal, and end together."""
+
+import math
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from action_msgs.msg import GoalStatus
+from geometry_msgs.msg import TwistStamped
+from latentworld_ros.action import ReachGoal
+from latentworld_ros.msg import GroundTruth, LatentObservation, Plan, Surprise, WorldState
+from latentworld_ros.srv import QueryMemory, ResetRoom, Simulate
+from rclpy.action import ActionClient
+from ros_graph import Graph, random_checkpoint
+from std_srvs.srv import Trigger
+
+from latentworld.ros.domain import unused_domain
+from latentworld.ros.parameter_file import FILES, text
+from latentworld.ros.processes import Processes
+from latentworld.ros.up import commands, write_parameters
+
+CONFIG = Path(__file__).parents[1] / "config"
+THINKING = ("perception_encoder", "world_state_tracker", "consequence_simulator", "action_selector", "visual_memory")
+TOPICS = {
+    "latent_observation": LatentObservation,
+    "world_state": WorldState,
+    "surprise": Surprise,
+    "plan": Plan,
+    "ground_truth": GroundTruth,
+    "cmd_vel": TwistStamped,
+}
+
+
+def parameters(folder):
+    """The shipped files, and over them what makes a network that has learned nothing drive straight on."""
+    nodes = {name: {"checkpoint": random_checkpoint()} for name in THINKING}
+    nodes["visual_memory"]["path"] = str(folder / "memory.sqlite")
+    nodes["action_selector"]["selection"] = {"samples": 64, "contact_limit": 1.0, "drop_limit": 1.0}
+    write_parameters(folder / "test.yaml", nodes)
+    return [CONFIG / "robot.yaml", CONFIG / "sim.yaml", folder / "test.yaml"]
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["composed", "separate"])
+def robot(request, tmp_path_factory):
+    lines = commands(request.param, True, parameters(tmp_path_factory.mktemp("robot")), use_sim_time=True)
+    with Processes() as processes, Graph() as graph:
+        for name, line in lines.items():
+            processes.start(name, line)
+        graph.watch_diagnostics()
+        for topic, message in TOPICS.items():
+            graph.listen(message, topic)
+        graph.action = ActionClient(graph.node, ReachGoal, "reach_goal")
+        graph.wait_for(
+            lambda: all(graph.heard[topic] for topic in TOPICS if topic != "surprise"), 60, "a running robot"
+        )
+        yield graph
+        processes.stop()
+        assert {name: child.returncode for name, child in processes.children.items() if child.returncode} == {}
+
+
+def test_reaches_a_goal_in_a_room_with_nothing_in_the_way(robot):
+    room = robot.call(ResetRoom, "simulator/reset_room", ResetRoom.Request(seed=90_001, blocked=False))
+    assert robot.call(Trigger, "world_state_tracker/reset", Trigger.Request()).success
+    robot.wait_for(robot.action.server_is_ready)
+    handle = robot.result(robot.action.send_goal_async(ReachGoal.Goal(pose=room.goal, tolerance=0.4, timeout=30.0)))
+    answer = robot.result(handle.get_result_async(), 60)
+    assert (answer.status, answer.result.error_msg) == (GoalStatus.STATUS_SUCCEEDED, "")
+    pose = robot.heard["ground_truth"][-1].pose
+    assert math.hypot(pose.x - room.goal.x, pose.y - room.goal.y) < 0.5
+    robot.wait_for(lambda: robot.heard["cmd_vel"][-1].twist.linear.x == 0.0, what="standing at the goal")
+
+
+def test_both_ways_say_the_same_things(robot):
+    """What an outside listener hears does not tell one process from many."""
+    robot.wait_for(lambda: all(robot.heard[topic] for topic in TOPICS), what="every topic")
+    latent, state, plan = (robot.heard[topic][-1] for topic in ("latent_observation", "world_state", "plan"))
+    assert latent.model_id == state.model_id == plan.model_id != ""
+    assert (list(latent.latent.shape), latent.header.frame_id) == ([256], "camera")
+    assert len(state.belief.data) == 4 * state.belief.shape[0]
+    assert any(np.isfinite(p.cost_spread) and p.status == Plan.OK and p.samples >= 64 for p in robot.heard["plan"])
+    names = {name for name, _ in robot.node.get_node_names_and_namespaces()}
+    assert {*THINKING, "command_gate", "simulator"} <= names
+    for topic in ("latent_observation", "world_state", "plan", "cmd_vel"):
+        robot.heard[topic].clear()
+    robot.wait_for(lambda: len(robot.heard["cmd_vel"]) >= 30)
+    counts = {topic: len(robot.heard[topic]) for topic in ("latent_observation", "world_state", "plan")}
+    assert all(count >= 10 for count in counts.values()), counts
+
+
+def test_anybody_may_ask_what_would_happen_and_what_was_seen(robot):
+    request = Simulate.Request()
+    request.values.shape, request.dt = [2, 5, 2], 0.2
+    request.values.data.frombytes(np.zeros((2, 5, 2), np.float32).tobytes())
+    answer = robot.call(Simulate, "simulate", request)
+    assert answer.success and list(answer.poses.shape) == [2, 5, 3]
+    robot.wait_for(lambda: robot.call(QueryMemory, "query_memory", QueryMemory.Request()).keyframes, 15)
+
+
+def test_all_nodes_are_well(robot):
+    robot.diagnostics.clear()
+    robot.wait_for(lambda: {*THINKING, "command_gate", "simulator"} <= robot.diagnostics.keys())
+    assert {name: status.message for name, status in robot.diagnostics.items() if status.level != b"\x00"} == {}
+
+
+UP = "import sys; from latentworld.ros.up import up; sys.exit(up(simulator=True, use_sim_time=True, params_files={}))"
+
+
+@pytest.fixture
+def started(tmp_path, monkeypatch):
+    """``up`` as a process of its own, with all its children running."""
+    monkeypatch.setenv("ROS_DOMAIN_ID", str(unused_domain()))
+    code = UP.format([str(file) for file in parameters(tmp_path)])
+    with Graph() as graph:
+        parent = psutil.Process(subprocess.Popen([sys.executable, "-c", code]).pid)
+        graph.watch_diagnostics()
+        graph.wait_for(lambda: {*THINKING, "command_gate", "simulator"} <= graph.diagnostics.keys(), 60)
+        children = parent.children()
+        yield graph, parent, children
+        for process in (parent, *children):
+            if process.is_running():
+                process.kill()
+
+
+@pytest.mark.parametrize("end", ["SIGINT to it", "SIGKILL to it", "SIGKILL to a child"])
+def test_nothing_is_left_behind(started, end):
+    graph, parent, children = started
+    assert len(children) == 3
+    victim = children[1] if "child" in end else parent
+    os.kill(victim.pid, signal.SIGINT if "SIGINT" in end else signal.SIGKILL)
+    gone = lambda p: not p.is_running() or p.status() == psutil.STATUS_ZOMBIE  # noqa: E731
+    graph.wait_for(lambda: all(gone(process) for process in (parent, *children)), 20, "the end of all")
+    if victim is not parent or "SIGINT" in end:
+        assert parent.wait() == (1 if "child" in end else 0)
+
+
+@pytest.mark.parametrize("which", FILES)
+def test_the_parameter_files_hold_what_is_declared(which):
+    written = (CONFIG / f"{which}.yaml").read_text()
+    assert written == text(which), f"python -m latentworld.ros.parameter_file {which} > config/{which}.yaml"
