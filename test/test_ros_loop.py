@@ -1,14 +1,9 @@
 """The loop closed over DDS, as one process and as many: simulator, nodes and gate drive to a goal, and end together."""
 
 import math
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 from action_msgs.msg import GoalStatus
 from geometry_msgs.msg import TwistStamped
@@ -19,7 +14,6 @@ from rclpy.action import ActionClient
 from ros_graph import Graph, random_checkpoint
 from std_srvs.srv import Trigger
 
-from latentworld.ros.domain import unused_domain
 from latentworld.ros.parameter_file import FILES, text
 from latentworld.ros.processes import Processes
 from latentworld.ros.up import commands, write_parameters
@@ -105,37 +99,6 @@ def test_all_nodes_are_well(robot):
     robot.diagnostics.clear()
     robot.wait_for(lambda: {*THINKING, "command_gate", "simulator"} <= robot.diagnostics.keys())
     assert {name: status.message for name, status in robot.diagnostics.items() if status.level != b"\x00"} == {}
-
-
-UP = "import sys; from latentworld.ros.up import up; sys.exit(up(simulator=True, use_sim_time=True, params_files={}))"
-
-
-@pytest.fixture
-def started(tmp_path, monkeypatch):
-    """``up`` as a process of its own, with all its children running."""
-    monkeypatch.setenv("ROS_DOMAIN_ID", str(unused_domain()))
-    code = UP.format([str(file) for file in parameters(tmp_path)])
-    with Graph() as graph:
-        parent = psutil.Process(subprocess.Popen([sys.executable, "-c", code]).pid)
-        graph.watch_diagnostics()
-        graph.wait_for(lambda: {*THINKING, "command_gate", "simulator"} <= graph.diagnostics.keys(), 60)
-        children = parent.children()
-        yield graph, parent, children
-        for process in (parent, *children):
-            if process.is_running():
-                process.kill()
-
-
-@pytest.mark.parametrize("end", ["SIGINT to it", "SIGKILL to it", "SIGKILL to a child"])
-def test_nothing_is_left_behind(started, end):
-    graph, parent, children = started
-    assert len(children) == 3
-    victim = children[1] if "child" in end else parent
-    os.kill(victim.pid, signal.SIGINT if "SIGINT" in end else signal.SIGKILL)
-    gone = lambda p: not p.is_running() or p.status() == psutil.STATUS_ZOMBIE  # noqa: E731
-    graph.wait_for(lambda: all(gone(process) for process in (parent, *children)), 20, "the end of all")
-    if victim is not parent or "SIGINT" in end:
-        assert parent.wait() == (1 if "child" in end else 0)
 
 
 @pytest.mark.parametrize("which", FILES)
