@@ -15,9 +15,14 @@ from latentworld.ros.demo_client import Drive, Status
 from latentworld.types import GoalKind
 
 NAMES = {
-    "pose": "world model", "image": "world model, goal image", "blind": "blind", "reactive": "depth-reactive",
+    "pose": "world model",
+    "separate_pose": "world model, one process a node",
+    "image": "world model, goal image",
+    "separate_image": "… one process a node",
+    "blind": "blind",
+    "reactive": "depth-reactive",
     "oracle": "oracle",
-}  # fmt: skip
+}
 COLUMNS = {
     "success": "success",
     "clean": "clean",
@@ -93,7 +98,7 @@ def score_table(figures: Mapping[str, float], rooms: str) -> Table:
         "World model: live over ROS. The others: same rooms and goal poses, without ROS, faster than real time"
     )
     for name, cells in rows:
-        table.add_row(name, *cells, style="bold" if name.startswith("world") else "")
+        table.add_row(name, *cells, style="bold" if name.startswith(("world", "…")) else "")
     return table
 
 
