@@ -157,6 +157,21 @@ def test_all_processes_end_with_the_demo(weights, tmp_path, number):
             left.kill()
 
 
+def test_a_process_that_dies_ends_the_demo_and_is_named(weights, tmp_path):
+    process, mark = start(weights, tmp_path)
+    try:
+        until(lambda: len(marked(mark)) >= 4, 60, "simulator, robot and gate")
+        gate = next(p for p in marked(mark) if any("command_gate" in word for word in p.cmdline()))
+        gate.kill()
+        said, _ = process.communicate(timeout=60)
+        assert process.returncode == 2
+        assert "demo: command_gate ended with status -9" in said and "Traceback" not in said
+        assert not marked(mark)
+    finally:
+        for left in marked(mark):
+            left.kill()
+
+
 def ms(*times):
     return [round(1e6 * t) for t in times]
 

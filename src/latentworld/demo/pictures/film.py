@@ -243,15 +243,16 @@ def _score_card(scores: Sequence[tuple[str, Sequence[str]]], remarks: Sequence[s
     write(picture, "Unseen rooms, driven live over ROS 2", WIDTH / 2, 70, colours.TEXT, 34, bold=True, anchor=0.5)
     columns = max((len(cells) for _, cells in scores), default=0)
     left, step = 470, (WIDTH - 470 - 60) / max(columns, 1)
+    pitch = min(62, 420 // max(len(scores), 1))
     for row, (name, cells) in enumerate(scores):
-        top = 160 + 62 * row
+        top = 160 + pitch * row
         head, mine = row == 0, row == 1
         if mine:
-            cv2.rectangle(picture, (60, top - 12, WIDTH - 120, 54), colours.PANEL, -1)
+            cv2.rectangle(picture, (60, top - 10, WIDTH - 120, 50), colours.PANEL, -1)
         colour = colours.FAINT if head else colours.TEXT
         write(picture, name, 84, top, colour, 16 if head else 24, bold=mine)
         for i, cell in enumerate(cells):
             write(picture, cell, left + (i + 0.5) * step, top, colour, 16 if head else 24, bold=mine, anchor=0.5)
     for i, remark in enumerate(remarks):
-        write(picture, remark, WIDTH / 2, 184 + 62 * len(scores) + 27 * i, colours.FAINT, 17, anchor=0.5)
+        write(picture, remark, WIDTH / 2, 184 + pitch * len(scores) + 27 * i, colours.FAINT, 17, anchor=0.5)
     return picture
