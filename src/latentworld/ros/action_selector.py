@@ -78,7 +78,7 @@ class ActionSelectorNode(ManagedNode):
         self._state: WorldState | None = None
         self._plan_made: Plan | None = None
         self._planned_for: Drive | None = None
-        self._published, self._beats = 0.0, 0
+        self._published, self._thought, self._beats = 0.0, time.monotonic(), 0  # when last: any plan, one from a state
         self.input(STATE, "world_state", qos.belief(), self._on_state)
         self.every(HEARTBEAT, self._heartbeat)
 
@@ -112,6 +112,7 @@ class ActionSelectorNode(ManagedNode):
             raise
         if drive is not None and drive is not self._goals.drive:
             return  # ended while it was being thought about
+        self._thought = time.monotonic()
         self._publish(plan)
         if drive is not None:
             self._note(plan)
@@ -138,14 +139,14 @@ class ActionSelectorNode(ManagedNode):
 
     def _heartbeat(self) -> None:
         """Where no world state comes, the gate and whoever waits for the goal still hear why nothing moves."""
-        if time.monotonic() - self._published > SILENCE:
-            drive = self._goals.drive
-            if drive is None:
-                self._stand(PlanStatus.NO_GOAL, "no goal")
-            else:
-                message = f"no world state on {self.resolve_topic_name('world_state')}"
-                self._stand(PlanStatus.STALE, message)
-                self._goals.heard(drive, PlanStatus.STALE, message, self.now())
+        drive, now = self._goals.drive, time.monotonic()
+        silent, lost = now - self._published > SILENCE, now - self._thought
+        if silent and drive is None:
+            self._stand(PlanStatus.NO_GOAL, "no goal")
+        elif silent and lost > self.parameters.selection.max_observation_age:
+            message = f"no world state on {self.resolve_topic_name('world_state')} for {lost:.1f} s"
+            self._stand(PlanStatus.STALE, message)
+            self._goals.heard(drive, PlanStatus.STALE, message, self.now())
         self._beats += 1
         if self._beats % 2 == 0:
             self._feed_back()

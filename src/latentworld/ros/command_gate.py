@@ -67,12 +67,12 @@ class CommandGateNode(ManagedNode):
             self._reason = verdict.reason
             text = verdict.reason.value + (f": {verdict.detail}" if verdict.detail else "")
             self.diagnostics.value("reason", text)
-            self.diagnostics.clear("stopped")
+            for reason in Reason:
+                self.diagnostics.clear(reason.name)
             if verdict.reason.ordinary:
                 self.get_logger().info(text)
             else:
-                self.get_logger().error(f"stopping the base: {text}")
-                self.diagnostics.problem("stopped", ERROR, text, log=False)
+                self.diagnostics.problem(verdict.reason.name, ERROR, f"stopping the base: {text}")
 
 
 def main() -> None:

@@ -31,13 +31,13 @@ class Diagnostics:
         self._values: dict[str, Any] = {}
         self._published = time.monotonic()
 
-    def problem(self, key: str, level: bytes, text: str, log: bool = True) -> None:
+    def problem(self, key: str, level: bytes, text: str) -> None:
         """A problem stands until cleared; it is logged when it comes up, not each time it is met."""
         now = time.monotonic()
         with self._lock:
             new = key not in self._problems
             self._problems[key] = (level, text)
-            log = log and new and now - self._logged.get(key, -_LOG_AGAIN) >= _LOG_AGAIN
+            log = new and now - self._logged.get(key, -_LOG_AGAIN) >= _LOG_AGAIN
             if log:
                 self._logged[key] = now
         if log:
