@@ -73,12 +73,15 @@ def run_demo(
     _write(figures, rooms, drives, model, composed, output / "scorecard.json", json)
     _tables(console, figures, rooms, composed)
     _draw(console, output, drives, rivals, model, figures)
-    why = scoring.shortfalls(figures) + (scoring.shortfalls(figures, SEPARATE) if composed == "both" else [])
+    why = scoring.shortfalls(figures)
+    if composed == "both":
+        why += [f"one process a node: {line}" for line in scoring.shortfalls(figures, SEPARATE)]
     for line in why:
-        console.print(f"[red]not won:[/] {line}")
+        console.print(f"[red]not won:[/] {line}", soft_wrap=True)
     if not why:
         console.print("[green]The world model won.[/]")
-    console.print(f"Written: {', '.join(str(path) for path in sorted(output.iterdir()) if path.is_file())}")
+    written = ", ".join(str(path) for path in sorted(output.iterdir()) if path.is_file())
+    console.print(f"Written: {written}", soft_wrap=True)
     return 1 if why else 0
 
 
