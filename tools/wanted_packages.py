@@ -24,8 +24,7 @@ ROS_SECTION = "# ROS 2"
 def outside(module: str) -> bool:
     """Whether ``module`` can be imported from somewhere else than this virtual environment."""
     spec = util.find_spec(module)
-    places = [spec.origin] if spec and spec.origin else list(spec.submodule_search_locations or []) if spec else []
-    return bool(places) and not Path(places[0]).is_relative_to(sys.prefix)
+    return spec is not None and spec.origin is not None and not Path(spec.origin).is_relative_to(sys.prefix)
 
 
 def wanted(lines: list[str]) -> list[str]:
