@@ -1,4 +1,4 @@
-"""What `ros2 run latentworld_ros …` and launch files start: light to import, so that a Ctrl-C is heard from the first moment.
+"""What `ros2 run latentworld_ros …` and launch files start: light to import, so that a Ctrl-C is heard from the start.
 
 The modules of the nodes take seconds to import; a signal in that time ends the process quietly, with status 0.
 """
