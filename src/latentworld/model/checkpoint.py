@@ -45,6 +45,7 @@ def save(model: WorldModel, path: str | Path, card: dict | None = None) -> str:
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     partial = path.with_suffix(".partial")
     save_file(tensors, partial, metadata)
+    partial.chmod(0o644)  # safetensors leaves it to the owner alone
     partial.replace(path)
     model.model_id = identity
     return identity
