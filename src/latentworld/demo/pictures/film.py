@@ -52,11 +52,13 @@ def draw(
     try:
         for _ in range(round(TITLE * RATE)):
             writer.send(cards.title(headline))
+        drawn, expected = 0, sum(_length(one.recorded.duration) for one in chosen)
         for n, one in enumerate(chosen):
             scene = Scene(one.recorded, world, believe)
             for picture in _drive(scene, one, f"{n + 1} of {len(chosen)} shown, {len(told)} driven"):
                 writer.send(picture)
-            advance((n + 1) / len(chosen))
+                drawn += 1
+                advance(min(drawn / expected, 1.0))
         last = cards.scores(scores, remarks)
         for _ in range(round(SCORES * RATE)):
             writer.send(last)
@@ -64,8 +66,19 @@ def draw(
         writer.close()
 
 
+def _pace(frames: int) -> int:
+    """Of how many frames one is shown."""
+    return max(-(-frames // round(LONG * RATE)), 1)
+
+
+def _length(duration: float) -> int:
+    """About how many pictures a drive of so many seconds becomes."""
+    frames = round(duration * RATE)
+    return frames // _pace(frames) + round(HOLD * RATE)
+
+
 def _drive(scene: Scene, one: Told, count: str) -> Iterator[np.ndarray]:
-    strip, pace = CurveStrip(scene), max(-(-len(scene.frames) // round(LONG * RATE)), 1)
+    strip, pace = CurveStrip(scene), _pace(len(scene.frames))
     still = _head(canvas(), scene, count if pace == 1 else f"{pace}× faster · {count}")
     strip.draw_axes(still)
     for k in range(0, len(scene.frames), pace):
