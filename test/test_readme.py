@@ -26,10 +26,10 @@ def test_every_message_service_and_action_with_a_topic_is_in_the_table():
             assert re.search(rf"^\| `{named.group(1)}` \|.*{path.name}", TEXT, re.MULTILINE), path.name
 
 
-@pytest.mark.parametrize("command", re.findall(r"^\./latentworld (\S+)", TEXT, re.MULTILINE))
-def test_subcommands_exist(command):
-    said = subprocess.run([sys.executable, "-m", "latentworld.cli", command, "--help"], capture_output=True, text=True)
-    assert said.returncode == 0, said.stderr
+def test_subcommands_exist():
+    said = subprocess.run([sys.executable, "-m", "latentworld.cli", "--help"], capture_output=True, text=True).stdout
+    for command in re.findall(r"^\./latentworld ([\w-]+)", TEXT, re.MULTILINE):
+        assert re.search(rf"^\W*{command} ", said, re.MULTILINE), command
 
 
 def test_targets_exist():
