@@ -27,6 +27,7 @@ class Weights:
     ego: float = 4.0
     relative_pose: float = 0.3
     doubt: float = 0.1
+    recall: float = 0.5
 
 
 def track(model: WorldModel, latents: Tensor, motion: Tensor) -> list[Belief]:
@@ -74,7 +75,7 @@ def losses(
     terms |= _free_space(model, batch, beliefs)
     terms |= _latent_prediction(model, batch, latents, some, t0)
     terms |= _imagination(model, batch, some, t0)
-    terms["relative_pose"] = _relative_pose(model, batch, latents, goals, some, t0, generator)
+    terms |= _elsewhere(model, batch, latents, goals, some, t0, generator)
     return terms
 
 
@@ -136,7 +137,7 @@ def _imagination(model: WorldModel, batch: Batch, some: Belief, t0: Tensor) -> d
     return {"ego": ego[valid].mean(), "contact": contact + drop}
 
 
-def _relative_pose(
+def _elsewhere(
     model: WorldModel,
     batch: Batch,
     latents: Tensor,
@@ -144,18 +145,26 @@ def _relative_pose(
     some: Belief,
     t0: Tensor,
     generator: torch.Generator,
-) -> Tensor:
-    """Where the goal row, and two rows of the clip itself, were taken, seen from each chosen belief."""
+) -> dict[str, Tensor]:
+    """The goal row and two rows of the clip, from each chosen belief: where were they taken, and what is to be seen there?
+
+    The second is asked as of now (``ahead`` 0). Its targets stand still: a place never seen can't be foretold, and latents
+    must not learn to say less for that.
+    """
     n, length, _ = latents.shape
     s = len(t0)
     extra = torch.randint(length, (n, 2), generator=generator)
     each = torch.arange(n).unsqueeze(1)
-    goal = torch.cat([goals.unsqueeze(1), latents[each, extra]], 1)
+    goal = torch.cat([goals.unsqueeze(1), latents[each, extra]], 1).repeat(s, 1, 1)
     pose = torch.cat([batch.goal_pose.unsqueeze(1), batch.odometry[each, extra]], 1)
     here = batch.odometry[:, t0].transpose(0, 1).flatten(0, 1).unsqueeze(1).expand(-1, 3, -1)
     target = relative(here, pose.repeat(s, 1, 1))
     hidden = some.hidden.unsqueeze(1).expand(-1, 3, -1)
     latent = some.latent.unsqueeze(1).expand(-1, 3, -1)
-    where, spread = model.relative_pose(hidden, latent, goal.repeat(s, 1, 1))
+    where, spread = model.relative_pose(hidden, latent, goal)
     place = laplace(where[..., :2], spread.unsqueeze(-1), target[..., :2])
-    return place + (1 - (where[..., 2] - target[..., 2]).cos()).mean()
+    recalled, _ = model.foresee(some, target, target.new_zeros(len(target), 3, 1))
+    return {
+        "relative_pose": place + (1 - (where[..., 2] - target[..., 2]).cos()).mean(),
+        "recall": (recalled - goal.detach()).square().mean(),
+    }

@@ -80,6 +80,8 @@ def _measure(
     where, _ = model.relative_pose(belief.hidden, belief.latent, goals)
     target = relative(here, batch.goal_pose)
     out["goal"] = (where[:, :2] - target[:, :2]).norm(dim=-1).numpy()
+    recalled, _ = model.foresee(belief, target.unsqueeze(1), torch.zeros(len(here), 1, 1))
+    out["recall"] = (recalled[:, 0] - goals).square().mean(-1).numpy()
     return out
 
 def _summarise(m: dict[str, np.ndarray]) -> dict[str, float]:
@@ -93,6 +95,7 @@ def _summarise(m: dict[str, np.ndarray]) -> dict[str, float]:
     figures["contact_auroc"] = auroc(m["contact_p"], m["contact"])
     figures["clearance_error_m"] = float(np.nanmean(m["field"]))
     figures["occupied_auroc"] = auroc(m["occupied_p"], m["occupied"])
+    figures["recall_error"] = float(m["recall"].mean())
     figures["goal_pose_median_error_m"] = float(np.median(m["goal"]))
     return figures
 
