@@ -26,6 +26,11 @@ def stamp_of(seconds: float) -> int:
     return round(seconds * NANOSECONDS)
 
 
+def turn(angle):
+    """An angle, or an array of them, into [-pi, pi)."""
+    return (angle + np.pi) % (2 * np.pi) - np.pi
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """One camera exposure.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -19,6 +18,7 @@ from latentworld.evaluation.controllers import (
     BlindController, Controller, OracleController, ReactiveController, WorldModelController,
 )  # fmt: skip
 from latentworld.evaluation.figures import write_figures
+from latentworld.sim.processes import processes
 from latentworld.sim.world import World
 from latentworld.types import Goal, GoalKind
 
@@ -112,9 +112,9 @@ def run(tasks: list, checkpoint: str | None = None, workers: int = 2) -> dict[st
     """Episodes by controller. tasks: (controller name, seed, blocked, goal kind). Does not depend on ``workers``."""
     results: dict[str, list[EpisodeResult]] = {}
     columns = (TextColumn("navigation"), BarColumn(), MofNCompleteColumn(), TextColumn("episodes"), TimeRemainingColumn())
-    with Progress(*columns) as progress, multiprocessing.get_context("spawn").Pool(workers) as pool:
+    with Progress(*columns) as progress, processes(workers) as pool:
         bar = progress.add_task("", total=len(tasks))
-        for name, result in pool.imap(partial(_episode, checkpoint), tasks):
+        for name, result in pool.map(partial(_episode, checkpoint), tasks):
             results.setdefault(name, []).append(result)
             progress.advance(bar)
     return results

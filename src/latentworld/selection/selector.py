@@ -14,7 +14,7 @@ from latentworld.selection.parameters import SelectionParameters
 from latentworld.selection.way import WayToGoal
 from latentworld.selection.seeds import seed_plans, shifted
 from latentworld.types import (
-    ActionSequence, Consequences, FreeSpace, Goal, GoalKind, LatentworldError, Plan, PlanStatus, WorldState, seconds,
+    ActionSequence, Consequences, FreeSpace, Goal, GoalKind, LatentworldError, Plan, PlanStatus, WorldState, seconds, turn,
 )  # fmt: skip
 
 SHOWN = 12  # candidates kept in a plan for people to look at
@@ -56,25 +56,27 @@ class ActionSelector:
             message = f"newest frame is {age:.2f} s old, allowed {self.parameters.max_observation_age} s"
             return self._stand(state, PlanStatus.STALE, message, deadline, began)
         try:
-            target, error = self._target(state, goal)
-            if error <= goal.tolerance and self._there(state, target, goal.tolerance):
+            target, sure = self._target(state, goal)
+            if sure and self._there(state, target, goal.tolerance):
                 return self._stand(state, PlanStatus.GOAL_REACHED, "", deadline, began)
             return self._search(state, target, deadline, began)
         except LatentworldError as failure:
             return self._stand(state, PlanStatus.FAILED, str(failure), deadline, began)
 
     def _there(self, state: WorldState, target: np.ndarray, tolerance: float) -> bool:
-        turn = (target[2] - state.pose[2] + np.pi) % (2 * np.pi) - np.pi
-        facing = np.isnan(turn) or abs(turn) <= self.parameters.heading_tolerance
+        off = turn(target[2] - state.pose[2])
+        facing = np.isnan(off) or abs(off) <= self.parameters.heading_tolerance
         return bool(facing and np.hypot(*(target[:2] - state.pose[:2])) <= tolerance)
 
-    def _target(self, state: WorldState, goal: Goal) -> tuple[np.ndarray, float]:
-        """Pose (3,) in odom to make for, and the metres by which it may be wrong."""
-        if goal.kind == GoalKind.IMAGE:
-            if self.locator is None:
-                raise LatentworldError("goal: an image goal needs a locator; this selector has none")
-            return self.locator.locate(state, goal.latent)
-        return np.asarray(goal.pose, np.float32), 0.0
+    def _target(self, state: WorldState, goal: Goal) -> tuple[np.ndarray, bool]:
+        """Pose (3,) in odom to make for, and whether being there would be arriving."""
+        if goal.kind != GoalKind.IMAGE:
+            return np.asarray(goal.pose, np.float32), True
+        if self.locator is None:
+            raise LatentworldError("goal: an image goal needs a locator; this selector has none")
+        place = self.locator.locate(state, goal.latent)
+        sure = place.error <= goal.tolerance and place.difference <= self.parameters.image_difference
+        return place.pose.astype(np.float32), sure
 
     def _search(self, state: WorldState, target: np.ndarray, deadline: float, began: float) -> Plan:
         p = self.parameters

@@ -7,12 +7,7 @@ from collections import deque
 
 import numpy as np
 
-from latentworld.types import Action, Odometry
-
-
-def turn(angle: float) -> float:
-    """Into [-pi, pi)."""
-    return (angle + np.pi) % (2 * np.pi) - np.pi
+from latentworld.types import Action, Odometry, turn
 
 
 class History:

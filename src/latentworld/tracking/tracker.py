@@ -6,9 +6,9 @@ import numpy as np
 import torch
 
 from latentworld.model.world_model import Belief, WorldModel
-from latentworld.tracking.history import History, pose_at, turn
+from latentworld.tracking.history import History, pose_at
 from latentworld.tracking.surprise import SurpriseScale, score
-from latentworld.types import Action, Latent, LatentworldError, Odometry, Surprise, WorldState, seconds
+from latentworld.types import Action, Latent, LatentworldError, Odometry, Surprise, WorldState, seconds, turn
 
 
 class WorldStateTracker:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from latentworld.sim.processes import processes
 from latentworld.sim.world import World
 from latentworld.training.dataset import EpisodeWriter
 from latentworld.training.driving import DRIVERS, free_distance, random_point
@@ -93,10 +93,9 @@ def collect(path: str | Path, settings: CollectSettings = CollectSettings(), wor
         writer.file.attrs["settings"] = made
         seeds = range(settings.first_seed + len(writer), settings.first_seed + settings.rooms)
         columns = (TextColumn("collect"), BarColumn(), MofNCompleteColumn(), TextColumn("rooms"), TimeRemainingColumn())
-        context = multiprocessing.get_context("spawn")
-        with Progress(*columns) as progress, context.Pool(workers) as pool:
+        with Progress(*columns) as progress, processes(workers) as pool:
             bar = progress.add_task("", total=settings.rooms, completed=len(writer))
-            for episode in pool.imap(partial(drive, settings), seeds, chunksize=2):
+            for episode in pool.map(partial(drive, settings), seeds, chunksize=2):
                 writer.write(episode)
                 progress.advance(bar)
         file = writer.file
