@@ -27,7 +27,7 @@ class SelectionParameters:
     goal_power: int = parameter(1, "exponent of that cost", 1, 4)
     way_margin: float = parameter(0.08, "metres beside the base below which a way to the goal counts as too narrow", 0.0, 1.0)
     image_difference: float = parameter(
-        0.25, "mean squared difference of latents up to which what is seen counts as what a goal image shows", 0.0, 4.0
+        0.15, "mean squared difference of latents up to which what is seen counts as what a goal image shows", 0.0, 4.0
     )
     heading_tolerance: float = parameter(0.35, "radians off a goal's heading that count as facing it", 0.01, 3.15)
     heading_weight: float = parameter(0.8, "cost of a metre by which the last heading leads astray, or a radian off at the goal", 0.0, 1e6)

@@ -54,7 +54,7 @@ def moments(scene: Scene, count: int = 4) -> list[int]:
     curves, chosen = scene.curves(), []
     edges = np.linspace(0.04, 0.9, count + 1)
     for low, high in zip(edges[:-1], edges[1:], strict=True):
-        inner = low + 0.65 * (high - low)  # leave a gap to the next
+        inner = low + 0.4 * (high - low)  # leave a gap to the next
         span = range(int(low * frames), max(int(inner * frames), int(low * frames) + 1))
         stakes = [np.interp(scene.time(k), curves.risk_at, curves.most) if len(curves.risk_at) else 0.0 for k in span]
         chosen.append(span[int(np.argmax(stakes))])

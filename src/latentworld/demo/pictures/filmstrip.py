@@ -145,7 +145,7 @@ def _curves(figure: Figure, scene: Scene, moments: list[int]) -> None:
 def _rooms(figure: Figure, told: Sequence[Told], world: World, hero: Recorded) -> None:
     left, columns = LEFT + 4 * (COLUMN + GAP) + 0.28, 3
     _say(figure, left, TOP - 0.07, f"All {len(told)} rooms", 11, fontweight="bold")
-    _say(figure, left + 1.3, TOP - 0.07, "never seen in training", 8.5, colours.FAINT)
+    _say(figure, left + 1.3, TOP - 0.07, "never seen in training · in a corner: the goal image", 8.5, colours.FAINT)
     rows = -(-len(told) // columns)
     side = min(SMALL, (HEIGHT - TOP - 1.3) / max(rows, 1) - 0.12)
     for i, one in enumerate(told):
