@@ -166,6 +166,7 @@ class DemoClient:
                 raise LatentworldError(
                     f"demo: reach_goal: expected an end within {time_limit:.0f} simulated s, got none"
                 )
+        watch(self._status(self._newest("/ground_truth", GroundTruth), goal, began))
 
     def _status(self, truth: GroundTruth, goal: Any, began: int) -> Status:
         plan, surprise = self._newest("/plan", Plan), self._newest("/surprise", Surprise)
