@@ -22,9 +22,6 @@ from latentworld.demo import scoring
 from latentworld.demo.command import run_demo
 from latentworld.demo.latency import camera_to_command
 from latentworld.demo.recording import Recorded
-from latentworld.model import checkpoint
-from latentworld.model.config import ModelConfig
-from latentworld.model.world_model import WorldModel
 from latentworld.ros.demo_client import Drive
 from latentworld.types import NANOSECONDS, Action, ActionSequence, LatentworldError, Plan, PlanStatus
 
@@ -35,19 +32,9 @@ TOPICS = (
 )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    """The shipped ones, or random ones where none are shipped yet: here it counts that it drives, not how well."""
-    if checkpoint.shipped().is_file():
-        return checkpoint.shipped()
-    path = tmp_path_factory.mktemp("weights") / "random.safetensors"
-    checkpoint.save(WorldModel(ModelConfig()), path)
-    return path
-
-
-def start(weights, output, *options):
+def start(output, *options):
     mark = uuid.uuid4().hex
-    command = [sys.executable, "-m", "latentworld.cli", "demo", "--checkpoint", str(weights), "--out", str(output)]
+    command = [sys.executable, "-m", "latentworld.cli", "demo", "--out", str(output)]
     command += ["--pose-episodes", "1", "--image-episodes", "0", *options]
     demo = subprocess.Popen(
         command, env=os.environ | {MARK: mark}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -75,10 +62,10 @@ def until(condition, timeout, what):
 
 
 @pytest.fixture(scope="module")
-def demo(weights, tmp_path_factory):
+def demo(tmp_path_factory):
     """One episode, driven and drawn."""
     output = tmp_path_factory.mktemp("demo")
-    process, mark = start(weights, output, "--json", str(output / "figures.json"))
+    process, mark = start(output, "--json", str(output / "figures.json"))
     said, _ = process.communicate(timeout=300)
     return output, process.returncode, said, marked(mark)
 
@@ -142,8 +129,8 @@ def test_the_pictures_show_something(demo):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_all_processes_end_with_the_demo(weights, tmp_path, number):
-    process, mark = start(weights, tmp_path)
+def test_all_processes_end_with_the_demo(tmp_path, number):
+    process, mark = start(tmp_path)
     try:
         until(lambda: len(marked(mark)) >= 4, 60, "simulator, robot and gate")
         time.sleep(1.0)
@@ -157,8 +144,8 @@ def test_all_processes_end_with_the_demo(weights, tmp_path, number):
             left.kill()
 
 
-def test_a_process_that_dies_ends_the_demo_and_is_named(weights, tmp_path):
-    process, mark = start(weights, tmp_path)
+def test_a_process_that_dies_ends_the_demo_and_is_named(tmp_path):
+    process, mark = start(tmp_path)
     try:
         until(lambda: len(marked(mark)) >= 4, 60, "simulator, robot and gate")
         gate = next(p for p in marked(mark) if any("command_gate" in word for word in p.cmdline()))
