@@ -40,7 +40,7 @@ class Cem:
     def optimise(self, evaluate: Evaluate, mean: np.ndarray, seeds: np.ndarray, give_up: float) -> Solution:
         """mean: (H, 2) to start from. seeds: (S, H, 2), the first of which is the first of every batch. give_up: time.perf_counter() past which no iteration is begun.
 
-        The first iteration is always done, so that there is a plan at any deadline; a further one only if one like the last fits.
+        The first iteration is always done, so that there is a plan at any deadline; a further one only if one as long as the longest fits.
         """
         p = self.parameters
         spread = np.broadcast_to((self.high - self.low) / 4, mean.shape).copy()
@@ -69,7 +69,7 @@ class Cem:
                 best = Solution(batch[first].copy(), float(costs[first]), first, extra, 0, 0, 0.0)
             chosen = batch[order]
             mean, spread = chosen.mean(0), np.maximum(chosen.std(0), self.FLOOR)
-            took = time.perf_counter() - began
+            took = max(took, time.perf_counter() - began)
             done = iteration + 1
         return best._replace(samples=samples, iterations=done, spread=flatness)
 

@@ -17,6 +17,7 @@ from latentworld.types import (
     ActionSequence, Consequences, FreeSpace, Goal, GoalKind, LatentworldError, Plan, PlanStatus, WorldState, seconds, turn,
 )  # fmt: skip
 
+MARGIN = 0.8  # share of the deadline after which no iteration may still run: a busy machine makes the next one longer
 SHOWN = 12  # candidates kept in a plan for people to look at
 
 
@@ -93,7 +94,7 @@ class ActionSelector:
         if self.last is not None:
             mean = shifted(self.last.values, p.dt, seconds(state.stamp - self.last_stamp))
             seeds = np.concatenate([seeds[:1], mean[None], seeds[1:]])
-        found = self.solver.optimise(evaluate, mean, seeds, began + 0.9 * deadline)
+        found = self.solver.optimise(evaluate, mean, seeds, began + MARGIN * deadline)
         if not np.isfinite(found.cost):
             return self._stand(state, PlanStatus.FAILED, "no candidate has a finite cost", deadline, began)
         sequence = ActionSequence(p.dt, found.best)
