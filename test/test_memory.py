@@ -8,13 +8,13 @@ from itertools import product
 
 import numpy as np
 import pytest
+from walks import ALL, DIMENSIONS, MODEL, filled, latent_at, state_at, walk_through
 
 from latentworld.memory import KeyframeGate, MemoryParameters, MemoryQuery, VisualMemory
 from latentworld.memory.familiarity import equal_error
 from latentworld.memory.latents import LatentCache, distances, products
 from latentworld.memory.odometry_drift import OdometryDrift
 from latentworld.types import NANOSECONDS, LatentworldError, stamp_of
-from walks import ALL, DIMENSIONS, MODEL, filled, latent_at, state_at, walk_through
 
 OTHER = "ba9876543210"
 

@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 import pytest
 from typer.testing import CliRunner
+from walks import MODEL, pictures
 
 from latentworld.memory import MemoryQuery, VisualMemory
 from latentworld.memory.commands import commands
 from latentworld.memory.thumbnails import thumbnail
 from latentworld.types import Latent, LatentworldError
-from walks import MODEL, pictures
 
 
 def test_thumbnails_are_small_and_true(tmp_path):

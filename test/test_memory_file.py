@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from walks import ALL, DIMENSIONS, MODEL, filled, latent_at, state_at, walk_through
 
 import latentworld
 from latentworld.memory import MemoryQuery, VisualMemory
 from latentworld.types import LatentworldError
-from walks import ALL, DIMENSIONS, MODEL, filled, latent_at, state_at, walk_through
 
 
 @pytest.fixture

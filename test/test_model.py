@@ -81,6 +81,18 @@ def test_map_remembers_exactly_while_the_robot_moves(model, belief):
     assert torch.allclose(before, again, atol=1e-5)
 
 
+class Spy(torch.nn.Module):
+    """In the place of the gate: keeps what would have been fused."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.channels = channels
+
+    def forward(self, x):
+        self.seen = x[:, self.channels :]
+        return torch.zeros(1, 2 * self.channels, 24, 24)
+
+
 def test_a_view_lands_ahead_of_the_robot_whichever_way_it_faces(model):
     view = torch.zeros(1, model.config.map_channels + 1, 24, 16)
     view[0, :, 12:, :] = 1.0  # the left half of what is ahead
@@ -88,19 +100,12 @@ def test_a_view_lands_ahead_of_the_robot_whichever_way_it_faces(model):
         place = torch.tensor([[0.0, 0.0, heading]])
         map_ = model.map
         left, right = (rotate(torch.tensor([0.8, y]), place[0, 2]) for y in (0.8, -0.8))
-        grid_of = {}
-
-        class Spy(torch.nn.Module):
-            def forward(self, x):
-                grid_of["seen"] = x[:, model.config.map_channels :]
-                return torch.zeros(1, 2 * model.config.map_channels, 24, 24)
-
-        fuse, map_.fuse = map_.fuse, Spy()
+        fuse, map_.fuse = map_.fuse, Spy(model.config.map_channels)
         try:
             map_.update(torch.zeros(1, model.config.map_channels, 24, 24), place, view)
+            seen = map_.fuse.seen[0, 0]
         finally:
             map_.fuse = fuse
-        seen = grid_of["seen"][0, 0]
         column, row = ((left / model.config.cell) + 11.5).round().int().tolist()
         assert seen[row, column] > 0.9
         column, row = ((right / model.config.cell) + 11.5).round().int().tolist()

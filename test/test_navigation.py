@@ -31,7 +31,9 @@ def test_summary_counts_what_it_says():
     def episode(blocked, success, contact, dropped=False):
         return EpisodeResult(0, blocked, success, success and not contact, contact, dropped, 1.0, 0.1)
 
-    figures = summarise([episode(True, True, True), episode(True, True, False), episode(False, False, False, True)], "x_")
+    figures = summarise(
+        [episode(True, True, True), episode(True, True, False), episode(False, False, False, True)], "x_"
+    )
     assert figures["x_success"] == pytest.approx(2 / 3) and figures["x_clean"] == pytest.approx(1 / 3)
     assert figures["x_clean_blocked"] == 0.5 and figures["x_drop"] == pytest.approx(1 / 3)
 

@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Pose2D
+from latentworld_ros import msg
+from latentworld_ros.srv import QueryMemory
 from rclpy.parameter import Parameter
+from ros_graph import Graph
 from sensor_msgs.msg import Image
 
 from latentworld.memory import VisualMemory
@@ -26,9 +29,6 @@ from latentworld.ros.tensors import to_tensor
 from latentworld.ros.visual_memory import VisualMemoryNode
 from latentworld.ros.worker import Worker
 from latentworld.types import Frame, Latent, WorldState, stamp_of
-from latentworld_ros import msg
-from latentworld_ros.srv import QueryMemory
-from ros_graph import Graph
 
 BEGIN = stamp_of(1.7e9)
 

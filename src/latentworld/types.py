@@ -47,7 +47,9 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Odometry:
-    """Where the wheels say the base is. pose: (x, y, yaw) in ``odom``; linear m/s and angular rad/s in ``base_link``."""
+    """Where the wheels say the base is. pose: (x, y, yaw) in ``odom``; linear m/s and angular rad/s in
+    ``base_link``.
+    """
 
     stamp: int
     pose: np.ndarray
@@ -94,8 +96,8 @@ class WorldState:
     """The belief about the world at ``stamp``.
 
     observation_stamp: exposure time of the newest frame inside the belief; its age is the belief's
-    staleness, whatever ``stamp`` says. pose: (3,) x, y, yaw in ``odom`` at ``stamp``. velocity: (2,) measured linear m/s,
-    angular rad/s. command: (2,) last velocity commanded. belief: (B,) float32, the recurrent state of the model
+    staleness, whatever ``stamp`` says. pose: (3,) x, y, yaw in ``odom`` at ``stamp``. velocity: (2,) measured linear
+    m/s, angular rad/s. command: (2,) last velocity commanded. belief: (B,) float32, the recurrent state of the model
     ``model_id``. uncertainty: expected latent prediction error, dimensionless, ≥ 0.
     """
 
@@ -129,7 +131,8 @@ class ActionSequence:
 class Consequences:
     """What the model expects of K candidates over H steps, all arrays float32.
 
-    dt: seconds a step. poses: (K, H, 3) x, y, yaw in ``odom``. contact, drop: (K, H) probability in [0, 1] that it happens
+    dt: seconds a step. poses: (K, H, 3) x, y, yaw in ``odom``. contact, drop: (K, H) probability in [0, 1] that it
+    happens
     during the step. clearance: (K, H) metres from the rim of the base to the nearest obstacle. uncertainty: (K, H).
     latents: (K, H, D) predicted latents, ``None`` unless asked for. costs: critic name -> (K,). total: (K,).
     """
@@ -165,7 +168,8 @@ class Consequences:
 class FreeSpace:
     """The room there is around the robot, as far as it is believed: a grid whose axes are those of ``odom``.
 
-    clearance: (rows, columns) metres from the rim of a base centred in each cell to the nearest obstacle or ledge, [y, x].
+    clearance: (rows, columns) metres from the rim of a base centred in each cell to the nearest obstacle or ledge,
+    [y, x].
     origin: (2,) x, y in ``odom`` of the centre of cell [0, 0]. cell: metres.
     """
 

@@ -29,7 +29,7 @@ class ConsequenceSimulator:
             actions = torch.from_numpy(np.ascontiguousarray(candidates, np.float32)).unsqueeze(0)
             imagined = self.model.imagine(belief, velocity, actions, dt)
             start = torch.from_numpy(np.asarray(state.pose, np.float32)).expand_as(imagined.poses)
-            # The nearest thing to keep clear of is an obstacle or a ledge; doubt about either shrinks the room there is.
+            # The nearest thing to keep clear of is an obstacle or a ledge.
             clearance = torch.minimum(imagined.clearance, imagined.ledge) - config.base_radius
             return Consequences(
                 dt,

@@ -46,7 +46,9 @@ class BlindController:
 
 
 class ReactiveController(BlindController):
-    """Straight at the goal, but stops for anything near in the depth image and turns to the freer side until it is clear."""
+    """Straight at the goal, but stops for anything near in the depth image and turns to the freer side until it is
+    clear.
+    """
 
     REACH, HALF_WIDTH = 0.55, 0.28  # metres ahead of the camera, and to either side, that must be free
     LOW, HIGH = 0.05, 0.5  # metres above the floor of what counts as something

@@ -1,4 +1,6 @@
-"""Every command that measures writes the same form: flat figures, the settings they hold for, the machine they come from."""
+"""Every command that measures writes the same form: flat figures, the settings they hold for, the machine they come
+from.
+"""
 
 from __future__ import annotations
 

@@ -15,7 +15,11 @@ from rich.table import Table
 
 from latentworld.agent import Agent
 from latentworld.evaluation.controllers import (
-    BlindController, Controller, OracleController, ReactiveController, WorldModelController,
+    BlindController,
+    Controller,
+    OracleController,
+    ReactiveController,
+    WorldModelController,
 )  # fmt: skip
 from latentworld.evaluation.figures import write_figures
 from latentworld.sim.processes import processes
@@ -111,7 +115,13 @@ def _episode(checkpoint: str | None, task: tuple[str, int, bool, GoalKind]) -> t
 def run(tasks: list, checkpoint: str | None = None, workers: int = 2) -> dict[str, list[EpisodeResult]]:
     """Episodes by controller. tasks: (controller name, seed, blocked, goal kind). Does not depend on ``workers``."""
     results: dict[str, list[EpisodeResult]] = {}
-    columns = (TextColumn("navigation"), BarColumn(), MofNCompleteColumn(), TextColumn("episodes"), TimeRemainingColumn())
+    columns = (
+        TextColumn("navigation"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("episodes"),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns) as progress, processes(workers) as pool:
         bar = progress.add_task("", total=len(tasks))
         for name, result in pool.map(partial(_episode, checkpoint), tasks):
@@ -153,7 +163,9 @@ def evaluate(
     workers: int = 2,
     json: str | Path | None = None,
 ) -> dict[str, float]:
-    """``rooms`` unseen rooms, every other one with the straight line blocked, a goal pose each; ``image_rooms`` with a goal image."""
+    """``rooms`` unseen rooms, every other one with the straight line blocked, a goal pose each; ``image_rooms`` with
+    a goal image.
+    """
     tasks = [(name, first_seed + i, bool(i % 2), GoalKind.POSE) for name in controllers for i in range(rooms)]
     tasks += [("world_model", first_seed + i, bool(i % 2), GoalKind.IMAGE) for i in range(image_rooms)]
     results = run(tasks, checkpoint, workers)

@@ -32,7 +32,10 @@ def model_id(model: WorldModel) -> str:
 
 
 def save(model: WorldModel, path: str | Path, card: dict | None = None) -> str:
-    """Write the checkpoint, whole or not at all. card: data, seed, steps, time, scores, command. Returns the model_id."""
+    """Write the checkpoint, whole or not at all, and return its model_id.
+
+    card: data, seed, steps, time, scores, command.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     identity = model_id(model)
@@ -80,7 +83,7 @@ def load(path: str | Path | None = None) -> WorldModel:
     model.model_id = model_id(model)
     if model.model_id != metadata.get("model_id"):
         raise LatentworldError(
-            f"checkpoint {path}: weights hash to {model.model_id}, the file says {metadata.get('model_id')}; it is damaged"
+            f"checkpoint {path}: expected weights that hash to {metadata.get('model_id')}, got {model.model_id}"
         )
     return model
 

@@ -60,7 +60,7 @@ class LatentMap(nn.Module):
             nn.GroupNorm(1, c),
         )
         self.fuse = nn.Conv2d(2 * c + 1, 2 * c, 3, padding=1)
-        # What is seen is taken in, what is not stays: so from the start, or the map learns constants first and never recovers.
+        # What is seen is taken in, what is not stays: so from the start, or the map learns constants for good.
         with torch.no_grad():
             self.fuse.bias[:c] = -2.0
             self.fuse.weight[:c, 2 * c, 1, 1] += 3.0

@@ -7,7 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def sigreg(latents: Tensor, generator: torch.Generator, slices: int = 96, knots: int = 13, reach: float = 4.0) -> Tensor:
+def sigreg(
+    latents: Tensor, generator: torch.Generator, slices: int = 96, knots: int = 13, reach: float = 4.0
+) -> Tensor:
     """Distance of latents (N, D) from an isotropic standard normal: Epps-Pulley statistic on random directions.
 
     SIGReg of LeJEPA (arXiv 2511.08544): for each direction u, the weighted integral over t of
@@ -25,7 +27,8 @@ def sigreg(latents: Tensor, generator: torch.Generator, slices: int = 96, knots:
 def laplace(mean: Tensor, spread: Tensor, target: Tensor) -> Tensor:
     """Absolute error of a median, and the negative log likelihood of its Laplace spread, each learned apart.
 
-    Where a target is all but certain a joint likelihood shrinks the spread until its gradient drowns every other term; so the
+    Where a target is all but certain a joint likelihood shrinks the spread until its gradient drowns every other
+    term; so the
     median answers to the plain error and the spread to a median that it cannot move. A constant is left out.
     """
     error = (mean - target).abs()

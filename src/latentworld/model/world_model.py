@@ -17,7 +17,8 @@ from latentworld.model.latent_map import LatentMap, compose, rotate
 class Belief(NamedTuple):
     """What is held true about the world, N robots at once.
 
-    hidden: (N, hidden). latent: (N, D), the last seen. place: (N, 3) the robot's pose in the map. memory: (N, C, cells, cells).
+    hidden: (N, hidden). latent: (N, D), the last seen. place: (N, 3) the robot's pose in the map. memory: (N, C,
+    cells, cells).
     """
 
     hidden: Tensor
@@ -53,7 +54,8 @@ class WorldModel(nn.Module):
     """A joint-embedding predictive world model of a mobile base.
 
     Latents are learned by predicting latents (JEPA, LeCun 2022) and kept from collapsing by SIGReg (LeJEPA,
-    arXiv 2511.08544), end to end, with no target network, no stop-gradient and no decoder, as in LeWorldModel (arXiv 2603.19312).
+    arXiv 2511.08544), end to end, with no target network, no stop-gradient and no decoder, as in LeWorldModel (arXiv
+    2603.19312).
     """
 
     model_id: str = "unsaved"
@@ -89,7 +91,9 @@ class WorldModel(nn.Module):
         )
 
     def move(self, belief: Belief, motion: Tensor) -> Belief:
-        """Carry the belief along with the robot: motion (N, 3) dx, dy, dyaw in the robot's old frame. Nothing is forgotten."""
+        """Carry the belief along with the robot: motion (N, 3) dx, dy, dyaw in the robot's old frame. Nothing is
+        forgotten.
+        """
         memory, place = self.map.scroll(belief.memory, compose(belief.place, motion))
         return belief._replace(place=place, memory=memory)
 
@@ -132,7 +136,5 @@ class WorldModel(nn.Module):
     def unflatten(self, flat: Tensor) -> Belief:
         """The inverse of Belief.flatten: (N, B) -> Belief, views where it can."""
         c = self.config
-        hidden, latent, place, memory = flat.split(
-            [c.hidden_dim, c.latent_dim, 3, c.map_channels * c.map_cells**2], 1
-        )
+        hidden, latent, place, memory = flat.split([c.hidden_dim, c.latent_dim, 3, c.map_channels * c.map_cells**2], 1)
         return Belief(hidden, latent, place, memory.unflatten(1, (c.map_channels, c.map_cells, c.map_cells)))

@@ -48,6 +48,8 @@ def square(image: np.ndarray, side: int, interpolation: int) -> np.ndarray:
 def check(frame: Frame) -> None:
     rgb, depth = frame.rgb, frame.depth
     if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or min(rgb.shape[:2]) < 8:
-        raise LatentworldError(f"frame: expected rgb (height, width, 3) uint8 of 8 pixels or more, got {rgb.shape} {rgb.dtype}")
+        raise LatentworldError(
+            f"frame: expected rgb (height, width, 3) uint8 of 8 pixels or more, got {rgb.shape} {rgb.dtype}"
+        )
     if depth is not None and (depth.ndim != 2 or depth.dtype != np.float32):
         raise LatentworldError(f"frame: expected depth (height, width) float32 metres, got {depth.shape} {depth.dtype}")

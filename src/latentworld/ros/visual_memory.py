@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from latentworld_ros import msg
+from latentworld_ros.srv import QueryMemory
 from sensor_msgs.msg import CompressedImage, Image
 
 from latentworld.memory import Keyframe, MemoryAnswer, MemoryParameters, MemoryQuery, VisualMemory
@@ -27,8 +29,6 @@ from latentworld.ros.process import run
 from latentworld.ros.tensors import from_tensor, packed
 from latentworld.ros.worker import Worker
 from latentworld.types import Frame, Latent, LatentworldError
-from latentworld_ros import msg
-from latentworld_ros.srv import QueryMemory
 
 LIMIT = 5  # keyframes answered where the request names no limit
 

@@ -15,7 +15,9 @@ Evaluate = Callable[[np.ndarray], tuple[np.ndarray, object]]
 
 
 class Solution(NamedTuple):
-    """best: (H, 2), its cost, its index in the batch ``extra`` belongs to. spread: std / mean of cost over the first samples."""
+    """best: (H, 2), its cost, its index in the batch ``extra`` belongs to. spread: std / mean of cost over the first
+    samples.
+    """
 
     best: np.ndarray
     cost: float
@@ -38,9 +40,11 @@ class Cem:
         self.rng = np.random.default_rng(p.seed)
 
     def optimise(self, evaluate: Evaluate, mean: np.ndarray, seeds: np.ndarray, give_up: float) -> Solution:
-        """mean: (H, 2) to start from. seeds: (S, H, 2), the first of which is the first of every batch. give_up: time.perf_counter() past which no iteration is begun.
+        """mean: (H, 2) to start from. seeds: (S, H, 2), the first of which is the first of every batch. give_up:
+        time.perf_counter() past which no iteration is begun.
 
-        The first iteration is always done, so that there is a plan at any deadline; a further one only if one as long as the longest fits.
+        The first iteration is always done, so that there is a plan at any deadline; a further one only if one as long
+        as the longest fits.
         """
         p = self.parameters
         spread = np.broadcast_to((self.high - self.low) / 4, mean.shape).copy()

@@ -1,4 +1,6 @@
-"""Where a goal image was taken: imagine the view from many places, and keep those from which it would look like the goal."""
+"""Where a goal image was taken: imagine the view from many places, and keep those from which it would look like the
+goal.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,8 @@ class Place(NamedTuple):
 class GoalLocator:
     """A particle filter over the pose of the goal; the likelihood of a pose is how well the view foreseen there fits.
 
-    Particles are kept in odom from frame to frame; fresh ones come from all over the belief's map, and from a direct guess
+    Particles are kept in odom from frame to frame; fresh ones come from all over the belief's map, and from a direct
+    guess
     by the model. No map of images, no matching of features: the goal is looked for in imagination (cf. Monte Carlo
     localisation, Dellaert et al. 1999, with a latent world model for a sensor model).
     """
@@ -45,7 +48,9 @@ class GoalLocator:
         self.rng = np.random.default_rng(0)
 
     def locate(self, state: WorldState, goal: Latent) -> Place:
-        """The likeliest place after one more look at the belief. Raises LatentworldError for a latent of another model."""
+        """The likeliest place after one more look at the belief. Raises LatentworldError for a latent of another
+        model.
+        """
         if goal.model_id != self.model.model_id:
             raise LatentworldError(f"goal latent: expected model {self.model.model_id}, got {goal.model_id}")
         with torch.inference_mode():

@@ -20,23 +20,33 @@ class SelectionParameters:
     max_reverse: float = parameter(0.15, "m/s backward", 0.0, 5.0)
     max_angular: float = parameter(1.5, "rad/s", 0.0, 10.0)
     max_observation_age: float = parameter(0.5, "seconds; an older belief is not planned from", 0.05, 10.0)
-    contact_limit: float = parameter(0.6, "probability of contact within reaction_time at which a plan is refused", 0.0, 1.0)
-    drop_limit: float = parameter(0.3, "probability of a drop within reaction_time at which a plan is refused", 0.0, 1.0)
+    contact_limit: float = parameter(
+        0.6, "probability of contact within reaction_time at which a plan is refused", 0.0, 1.0
+    )
+    drop_limit: float = parameter(
+        0.3, "probability of a drop within reaction_time at which a plan is refused", 0.0, 1.0
+    )
     reaction_time: float = parameter(0.8, "seconds of a plan that must be safe, or the robot stands", 0.0, 10.0)
     goal_weight: float = parameter(1.0, "cost of a metre of distance to the goal", 0.0, 1e6)
     goal_power: int = parameter(1, "exponent of that cost", 1, 4)
-    way_margin: float = parameter(0.08, "metres beside the base below which a way to the goal counts as too narrow", 0.0, 1.0)
+    way_margin: float = parameter(
+        0.08, "metres beside the base below which a way to the goal counts as too narrow", 0.0, 1.0
+    )
     image_difference: float = parameter(
         0.15, "mean squared difference of latents up to which what is seen counts as what a goal image shows", 0.0, 4.0
     )
     heading_tolerance: float = parameter(0.35, "radians off a goal's heading that count as facing it", 0.01, 3.15)
-    heading_weight: float = parameter(0.8, "cost of a metre by which the last heading leads astray, or a radian off at the goal", 0.0, 1e6)
+    heading_weight: float = parameter(
+        0.8, "cost of a metre by which the last heading leads astray, or a radian off at the goal", 0.0, 1e6
+    )
     heading_power: int = parameter(1, "exponent of that cost", 1, 4)
     contact_weight: float = parameter(4.0, "cost of a certain contact", 0.0, 1e6)
     contact_power: int = parameter(1, "exponent of that cost", 1, 4)
     drop_weight: float = parameter(12.0, "cost of a certain drop", 0.0, 1e6)
     drop_power: int = parameter(1, "exponent of that cost", 1, 4)
-    clearance_weight: float = parameter(1.5, "cost of a metre short of clearance_wanted, mean over the horizon", 0.0, 1e6)
+    clearance_weight: float = parameter(
+        1.5, "cost of a metre short of clearance_wanted, mean over the horizon", 0.0, 1e6
+    )
     clearance_power: int = parameter(1, "exponent of that cost", 1, 4)
     clearance_wanted: float = parameter(0.15, "metres between the rim of the base and anything", 0.0, 5.0)
     caution: float = parameter(0.5, "spreads of doubt by which clearance is read as smaller", 0.0, 10.0)

@@ -11,10 +11,20 @@ from latentworld.selection.cem import Cem
 from latentworld.selection.critics import Scene, critics, weigh
 from latentworld.selection.locator import GoalLocator
 from latentworld.selection.parameters import SelectionParameters
-from latentworld.selection.way import WayToGoal
 from latentworld.selection.seeds import seed_plans, shifted
+from latentworld.selection.way import WayToGoal
 from latentworld.types import (
-    ActionSequence, Consequences, FreeSpace, Goal, GoalKind, LatentworldError, Plan, PlanStatus, WorldState, seconds, turn,
+    ActionSequence,
+    Consequences,
+    FreeSpace,
+    Goal,
+    GoalKind,
+    LatentworldError,
+    Plan,
+    PlanStatus,
+    WorldState,
+    seconds,
+    turn,
 )  # fmt: skip
 
 MARGIN = 0.8  # share of the deadline after which no iteration may still run: a busy machine makes the next one longer
@@ -48,7 +58,9 @@ class ActionSelector:
             self.locator.reset()
 
     def select(self, state: WorldState, goal: Goal | None, deadline: float) -> Plan:
-        """The plan from ``state`` on, within ``deadline`` seconds of wall time. Never raises for what a robot may meet."""
+        """The plan from ``state`` on, within ``deadline`` seconds of wall time. Never raises for what a robot may
+        meet.
+        """
         began = time.perf_counter()
         age = seconds(state.stamp - state.observation_stamp)
         if goal is None:
@@ -109,13 +121,18 @@ class ActionSelector:
         )  # fmt: skip
 
     def _validate(self, chosen: Consequences, standing: Consequences) -> tuple[PlanStatus, str]:
-        """The last look before anything moves: it must be safe whatever it would be worth, or safer than standing still."""
+        """The last look before anything moves: it must be safe whatever it would be worth, or safer than standing
+        still.
+        """
         p = self.parameters
         soon = max(1, round(p.reaction_time / p.dt))
         for name, limit in (("drop", p.drop_limit), ("contact", p.contact_limit)):
             risk, rest = (float(getattr(c, name)[0, :soon].max()) for c in (chosen, standing))
             if risk > max(limit, rest):
-                return PlanStatus.UNSAFE, f"{name} within {p.reaction_time} s has probability {risk:.2f}, allowed {limit}"
+                return (
+                    PlanStatus.UNSAFE,
+                    f"{name} within {p.reaction_time} s has probability {risk:.2f}, allowed {limit}",
+                )
         return PlanStatus.OK, ""
 
     def _stand(self, state: WorldState, status: PlanStatus, message: str, deadline: float, began: float) -> Plan:

@@ -1,6 +1,7 @@
 """How far it is to the goal from anywhere near, round what is believed to be in between.
 
-Imagined futures are a second or two long; behind a wide obstacle the way round begins by leading away from the goal. This
+Imagined futures are a second or two long; behind a wide obstacle the way round begins by leading away from the goal.
+This
 is the cost to go at their end: shortest ways over the believed free space, straight lines beyond its border.
 """
 
@@ -48,7 +49,9 @@ class WayToGoal:
         fx, fy = np.moveaxis(inside - low, -1, 0)
         c, r = low[..., 0], low[..., 1]
         d = self.distance
-        value = (d[r, c] * (1 - fx) + d[r, c + 1] * fx) * (1 - fy) + (d[r + 1, c] * (1 - fx) + d[r + 1, c + 1] * fx) * fy
+        value = (d[r, c] * (1 - fx) + d[r, c + 1] * fx) * (1 - fy) + (
+            d[r + 1, c] * (1 - fx) + d[r + 1, c + 1] * fx
+        ) * fy
         straight = np.hypot(points[..., 0] - self.goal[0], points[..., 1] - self.goal[1])
         outside = np.abs(at - inside).max(-1) > 0.01
         # Right at the goal the grid is too coarse to tell near from nearer.

@@ -14,7 +14,9 @@ def score(predicted: np.ndarray, doubt: float, came: np.ndarray) -> float:
 
 
 class SurpriseScale:
-    """Scores -> z-scores and p-values, from the sorted scores of ordinary held-out frames (conformal: Vovk et al. 2005)."""
+    """Scores -> z-scores and p-values, from the sorted scores of ordinary held-out frames (conformal: Vovk et al.
+    2005).
+    """
 
     def __init__(self, quantiles: np.ndarray, threshold: float = 0.01):
         self.quantiles = quantiles

@@ -32,7 +32,9 @@ class WorldStateTracker:
 
     def odometry(self, odometry: Odometry) -> None:
         if not (np.isfinite(odometry.pose).all() and np.isfinite([odometry.linear, odometry.angular]).all()):
-            raise LatentworldError(f"odometry at {seconds(odometry.stamp):.3f} s: expected finite numbers, got {odometry}")
+            raise LatentworldError(
+                f"odometry at {seconds(odometry.stamp):.3f} s: expected finite numbers, got {odometry}"
+            )
         self.odometries.add(odometry)
 
     def command(self, action: Action) -> None:
@@ -41,8 +43,8 @@ class WorldStateTracker:
     def observe(self, latent: Latent) -> tuple[WorldState, Surprise]:
         """Take in a frame.
 
-        Raises LatentworldError for a latent of another model, one older than the belief, one that is not finite, or when no
-        odometry has come or the newest is too old; the belief stays as it was.
+        Raises LatentworldError for a latent of another model, one older than the belief, one that is not finite, or
+        when no odometry has come or the newest is too old; the belief stays as it was.
         """
         self._check(latent)
         pose, linear, angular = pose_at(self.odometries, latent.stamp)
@@ -86,7 +88,9 @@ class WorldStateTracker:
             raise LatentworldError("odometry: none has come yet")
         age = seconds(latent.stamp - self.odometries.items[-1].stamp)
         if age > self.MAX_EXTRAPOLATION:
-            raise LatentworldError(f"odometry: expected one within {self.MAX_EXTRAPOLATION} s of the frame, newest is {age:.2f} s older")
+            raise LatentworldError(
+                f"odometry: expected one within {self.MAX_EXTRAPOLATION} s of the frame, newest is {age:.2f} s older"
+            )
 
     def _command_at(self, stamp: int) -> tuple[float, float]:
         before, _ = self.actions.around(stamp)

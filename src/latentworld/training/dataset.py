@@ -8,7 +8,7 @@ One dataset a column, all episodes end to end, and ``ep_len`` / ``ep_offset`` to
     odometry   (N, 5)         float32, x, y, yaw, measured m/s, rad/s
     contact    (N,)           bool, touched something since the row before
     drop       (N,)           bool, has left the floor
-    query      (N, M, 4)      float16, labels of free space: x, y in the robot's frame, clearance, distance to a ledge (m)
+    query      (N, M, 4)      float16, free space at points: x, y from the robot, clearance, distance to a ledge (m)
 """
 
 from __future__ import annotations
@@ -95,7 +95,9 @@ class Drives:
         """n random clip starts (row numbers) with ``span`` rows inside one episode, and their episodes."""
         fitting = np.flatnonzero(self.lengths >= span)
         if not len(fitting):
-            raise LatentworldError(f"dataset {self.path}: expected an episode of {span} rows, longest is {self.lengths.max()}")
+            raise LatentworldError(
+                f"dataset {self.path}: expected an episode of {span} rows, longest is {self.lengths.max()}"
+            )
         episodes = rng.choice(fitting, n, p=self.lengths[fitting] / self.lengths[fitting].sum())
         return self.offsets[episodes] + rng.integers(0, self.lengths[episodes] - span + 1), episodes
 

@@ -97,10 +97,10 @@ def _free_space(model: WorldModel, batch: Batch, beliefs: list[Belief]) -> dict[
     }
 
 
-def _latent_prediction(
-    model: WorldModel, batch: Batch, latents: Tensor, some: Belief, t0: Tensor
-) -> dict[str, Tensor]:
-    """Mean squared error of latents foreseen from where the robot then was, over every offset that stays in the clip."""
+def _latent_prediction(model: WorldModel, batch: Batch, latents: Tensor, some: Belief, t0: Tensor) -> dict[str, Tensor]:
+    """Mean squared error of latents foreseen from where the robot then was, over every offset that stays in the
+    clip.
+    """
     n, length, _ = latents.shape
     offsets = torch.tensor(OFFSETS)
     then = t0[:, None] + offsets  # (S, P)
@@ -146,10 +146,11 @@ def _elsewhere(
     t0: Tensor,
     generator: torch.Generator,
 ) -> dict[str, Tensor]:
-    """The goal row and two rows of the clip, from each chosen belief: where were they taken, and what is to be seen there?
+    """The goal row and two rows of the clip, from each chosen belief: where were they taken, and what is to be seen
+    there?
 
-    The second is asked as of now (``ahead`` 0). Its targets stand still: a place never seen can't be foretold, and latents
-    must not learn to say less for that.
+    The second is asked as of now (``ahead`` 0). Its targets stand still: a place never seen can't be foretold, and
+    latents must not learn to say less for that.
     """
     n, length, _ = latents.shape
     s = len(t0)

@@ -11,7 +11,9 @@ from latentworld.training.objective import Weights
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Steps of AdamW under a cosine. With ``encoder`` all learns end to end; without, latents are encoded once and kept."""
+    """Steps of AdamW under a cosine. With ``encoder`` all learns end to end; without, latents are encoded once and
+    kept.
+    """
 
     steps: int
     encoder: bool

@@ -67,9 +67,9 @@ def train(
 def card_text(name: str, model_id: str, card: dict) -> str:
     """The card inside a checkpoint as a page for people."""
     data, held_out = card["data"], card["held_out"]
+    how = {True: "end to end", False: "with the encoder at rest"}
     stages = "; ".join(
-        f"{s['steps']} steps of {s['clips']} clips × {s['length']} rows {'end to end' if s['encoder'] else 'with the encoder at rest'}"
-        for s in card["stages"]
+        f"{s['steps']} steps of {s['clips']} clips × {s['length']} rows {how[s['encoder']]}" for s in card["stages"]
     )
     rows = "\n".join(f"| {key} | {value} |" for key, value in held_out.items())
     return f"""# {name}
@@ -78,7 +78,7 @@ def card_text(name: str, model_id: str, card: dict) -> str:
 |---|---|
 | model_id | {model_id} |
 | parameters | {card["parameters"]:,} |
-| data | {data["train"]["rooms"]} simulated rooms (seeds from {data["train"]["first_seed"]}), {data["train"]["rows"]} rows of 0.1 s each, scripted drivers |
+| data | {data["train"]["rooms"]} simulated rooms of {data["train"]["rows"]} rows (0.1 s each), scripted drivers |
 | held out | {data["validation"]["rooms"]} rooms (seeds from {data["validation"]["first_seed"]}), never trained on |
 | seed | {card["seed"]} |
 | training | {stages} |
@@ -90,7 +90,8 @@ Made in simulation only: it knows the rooms of `latentworld.sim`. On a robot, co
 
 ## Held-out figures
 
-Latent errors are mean squared errors of unit-variance latents; `copy_last` is the same with the last latent as prediction.
+Latent errors are mean squared errors of unit-variance latents; `copy_last` is the same with the last latent as
+prediction.
 
 | figure | value |
 |---|---|

@@ -73,7 +73,9 @@ class Trainer:
                 line = {"stage": self.stage, "step": self.step, "seconds": round(self.seconds, 1), **terms}
                 log.write(json.dumps(line) + "\n")
                 log.flush()
-                progress.update(bar, advance=1, description=f"predict {terms['predict']:.3f} field {terms['field']:.3f}")
+                progress.update(
+                    bar, advance=1, description=f"predict {terms['predict']:.3f} field {terms['field']:.3f}"
+                )
                 if self.step % SAVE_EVERY == 0:
                     self.save()
 
@@ -127,7 +129,10 @@ class Trainer:
             # Cloned: arithmetic on memory that is not aligned rounds otherwise, and a resumed run must repeat.
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}
         if where["recipe"] != repr(self.recipe):
-            raise LatentworldError(f"training state {path}: expected recipe {self.recipe.name} as it stands now, got another; remove it to start anew")
+            raise LatentworldError(
+                f"training state {path}: expected recipe {self.recipe.name} as it stands now, got another; "
+                "remove it to start anew"
+            )
         self.stage, self.step, self.seconds = where["stage"], where["step"], where["seconds"]
         self.optimizer = self._optimizer(self.recipe.stages[self.stage])
         self.model.load_state_dict({k.removeprefix("model."): t for k, t in tensors.items() if k.startswith("model.")})

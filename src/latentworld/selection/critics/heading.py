@@ -9,7 +9,8 @@ STEP, NEAR = 0.3, 0.6  # metres
 def heading(scene: Scene) -> np.ndarray:
     """Does the base at last face where it must go next, or, at the goal, where it is to face there?
 
-    Far off: metres that a step ahead of the last pose would not bring it nearer. Near: radians off the goal's heading, if it
+    Far off: metres that a step ahead of the last pose would not bring it nearer. Near: radians off the goal's
+    heading, if it
     has one, mean over the path: asked of the end alone, turning could be put off for ever.
     """
     poses = scene.consequences.poses
