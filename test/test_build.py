@@ -113,7 +113,9 @@ def installed(tmp_path_factory):
     """Where a plain ``colcon build`` of a copy puts the package; built once."""
     path = tmp_path_factory.mktemp("built")
     shutil.copytree(ROOT, path / "src" / "latentworld", ignore=lambda _, names: NOT_DEPLOYED & set(names))
-    built = subprocess.run(["colcon", "build"], cwd=path, capture_output=True, text=True)
+    jobs = f"-j{os.cpu_count()}"  # said outright: colcon's own choice, -l, all but stops on a machine that is busy
+    environment = os.environ | {"MAKEFLAGS": jobs}
+    built = subprocess.run(["colcon", "build"], cwd=path, env=environment, capture_output=True, text=True)
     assert built.returncode == 0, built.stdout[-4000:] + built.stderr[-4000:]
     return path / "install"
 

@@ -145,6 +145,7 @@ if ! is_done ros "$key_ros"; then
   ln -sfn "$root" "$ros/src/latentworld_ros"
   (
     cd "$ros"
+    export MAKEFLAGS=-j$(nproc) # said outright: colcon's own choice, -l, all but stops on a machine that is busy
     quietly colcon --log-base "$ros/log" build --base-paths "$ros/src" --build-base "$ros/build" \
       --install-base "$ros/install" --symlink-install --cmake-args -DBUILD_TESTING=OFF --no-warn-unused-cli
   )
