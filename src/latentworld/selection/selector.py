@@ -27,7 +27,7 @@ from latentworld.types import (
     turn,
 )  # fmt: skip
 
-MARGIN = 0.8  # share of the deadline after which no iteration may still run: a busy machine makes the next one longer
+MARGIN = 0.6  # share of the deadline after which no iteration may still run: a busy machine makes the next one longer
 SHOWN = 12  # candidates kept in a plan for people to look at
 
 
