@@ -102,13 +102,7 @@ def test_ctrl_c_is_130_and_no_traceback(tmp_path):
     while "libmujoco" not in Path(f"/proc/{process.pid}/maps").read_text():  # it is at work
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.05)
-    for _ in range(60):  # again and again, as people do: a library that is still being loaded may swallow one
-        os.kill(process.pid, signal.SIGINT)
-        try:
-            process.wait(0.5)
-            break
-        except subprocess.TimeoutExpired:
-            continue
-    _, said = process.communicate(timeout=5)
+    os.kill(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in said
