@@ -39,7 +39,7 @@ SILENCE = 0.15  # s without a plan after which one says why; with a heartbeat mo
 @dataclass(frozen=True, slots=True)
 class ActionSelectorParameters:
     checkpoint: str = parameter("", "path of a checkpoint; empty: the shipped one")
-    deadline: float = parameter(0.06, "s of wall time a plan may take", 0.001, 5.0)
+    deadline: float = parameter(0.08, "s of wall time a plan may take", 0.001, 5.0)
     goal_tolerance: float = parameter(0.3, "m, where a goal names none", 0.01, 10.0)
     goal_timeout: float = parameter(60.0, "s, where a goal names none", 0.1, 86400.0)
     max_goal_distance: float = parameter(20.0, "m from the robot to a goal", 0.1, 1000.0)
