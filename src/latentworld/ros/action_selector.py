@@ -213,6 +213,10 @@ class ActionSelectorNode(ManagedNode):
         answer = await self._memory.call_async(QueryMemory.Request(id=memory_id))
         if not (answer.success and answer.keyframes):
             raise GoalRefused(Code.NOT_FOUND, f"memory_id {memory_id}: {answer.message or 'not in the visual memory'}")
+        frame = answer.keyframes[0].frame_id
+        if frame != "odom":
+            message = f"memory_id {memory_id}: expected a pose in odom as it lies now, got one in {frame}"
+            raise GoalRefused(Code.NOT_FOUND, message)
         return from_pose2d(answer.keyframes[0].pose)
 
 
