@@ -133,7 +133,8 @@ def test_all_processes_end_with_the_demo(tmp_path, number):
     process, mark = start(tmp_path)
     try:
         until(lambda: len(marked(mark)) >= 4, 60, "simulator, robot and gate")
-        time.sleep(1.0)
+        bag = tmp_path / "demo.mcap"
+        until(lambda: bag.exists() and bag.stat().st_size > 100_000, 60, "a drive being recorded")
         process.send_signal(number)
         until(lambda: not marked(mark), 30, "no process left")
         said, _ = process.communicate(timeout=5)

@@ -93,14 +93,9 @@ def collect(
     json: Json = None,
 ) -> None:
     """Drive simulated rooms into a recipe's data sets; goes on where it was interrupted."""
-    from latentworld.training.collect import collect as run
-    from latentworld.training.train import recipe_named
+    from latentworld.training.train import collect_recipe
 
-    chosen, figures = recipe_named(recipe), {}
-    for part, settings in (("train", chosen.train), ("validation", chosen.validation)):
-        met = run(data / f"{recipe}-{part}.h5", settings, workers)
-        figures |= {f"{part}_{name}": value for name, value in met.items()}
-    _report(figures, json, {"recipe": recipe, "workers": workers})
+    _report(collect_recipe(recipe, data, workers), json, {"recipe": recipe, "workers": workers})
 
 
 @app.command()

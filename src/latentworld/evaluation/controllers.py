@@ -11,7 +11,7 @@ from latentworld.evaluation.oracle import OracleSimulator
 from latentworld.selection.parameters import SelectionParameters
 from latentworld.selection.selector import ActionSelector
 from latentworld.sim.world import World
-from latentworld.types import Action, Frame, Goal, GoalKind, Odometry, Plan, PlanStatus, WorldState
+from latentworld.types import Action, Frame, Goal, GoalKind, Odometry, Plan, PlanStatus, WorldState, turn
 
 PATIENCE = 10.0  # seconds of wall time to plan: an evaluation measures choices, not the machine it runs on
 STOP = np.zeros(2)
@@ -41,7 +41,7 @@ class BlindController:
         dx, dy = self.goal.pose[:2] - odometry.pose[:2]
         if np.hypot(dx, dy) <= self.goal.tolerance:
             return Step(STOP, True)
-        bearing = (np.arctan2(dy, dx) - odometry.pose[2] + np.pi) % (2 * np.pi) - np.pi
+        bearing = turn(np.arctan2(dy, dx) - odometry.pose[2])
         return Step(np.array([0.5 * max(0.0, np.cos(bearing)) ** 3, np.clip(2.5 * bearing, -1.5, 1.5)]))
 
 

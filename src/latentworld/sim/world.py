@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..types import Frame, LatentworldError, Odometry, stamp_of
+from ..types import Frame, LatentworldError, Odometry, stamp_of, turn
 from .base import Drive, WheelOdometry
 from .camera import FIELD_OF_VIEW, MAX_DEPTH, CameraMount, Renderer
 from .engine import mujoco
@@ -191,13 +191,13 @@ class World:
         """Points (..., 2) or poses (..., 3) from ``odom`` to the frame of the room's centre."""
         points = np.asarray(points, dtype=float)
         moved = points[..., :2] @ self._rotation.T + self._origin
-        return moved if points.shape[-1] == 2 else np.concatenate([moved, _wrap(points[..., 2:] + self._turn)], -1)
+        return moved if points.shape[-1] == 2 else np.concatenate([moved, turn(points[..., 2:] + self._turn)], -1)
 
     def from_room(self, points: np.ndarray) -> np.ndarray:
         """Points (..., 2) or poses (..., 3) from the frame of the room's centre to ``odom``."""
         points = np.asarray(points, dtype=float)
         moved = (points[..., :2] - self._origin) @ self._rotation
-        return moved if points.shape[-1] == 2 else np.concatenate([moved, _wrap(points[..., 2:] - self._turn)], -1)
+        return moved if points.shape[-1] == 2 else np.concatenate([moved, turn(points[..., 2:] - self._turn)], -1)
 
     # -- for people
 
@@ -219,7 +219,3 @@ def _rotation(angle: float, size: int = 2) -> np.ndarray:
     c, s = math.cos(angle), math.sin(angle)
     matrix[:2, :2] = (c, -s), (s, c)
     return matrix
-
-
-def _wrap(angle: np.ndarray) -> np.ndarray:
-    return (angle + np.pi) % (2 * np.pi) - np.pi

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from latentworld.training.dataset import Drives
+from latentworld.types import turn
 
 RATE = 2  # dataset rows to one imagined step (0.1 s and 0.2 s)
 
@@ -94,7 +95,7 @@ def _relative(pose: np.ndarray, other: np.ndarray) -> np.ndarray:
     """``other`` (..., 3) seen from ``pose`` (..., 3)."""
     d = other - pose
     c, s = np.cos(pose[..., 2]), np.sin(pose[..., 2])
-    yaw = (d[..., 2] + np.pi) % (2 * np.pi) - np.pi
+    yaw = turn(d[..., 2])
     return np.stack([c * d[..., 0] + s * d[..., 1], c * d[..., 1] - s * d[..., 0], yaw], -1).astype(np.float32)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from latentworld.sim.paths import shortest_path
 from latentworld.sim.world import World
+from latentworld.types import turn
 
 
 def random_point(world: World, rng: np.random.Generator) -> np.ndarray:
@@ -46,8 +47,7 @@ class Driver:
     def towards(self, point: np.ndarray) -> np.ndarray:
         """Turn to a point (x, y in odom) and drive; slower the more it must turn."""
         x, y, yaw = self.world.truth().pose
-        bearing = np.arctan2(point[1] - y, point[0] - x) - yaw
-        bearing = (bearing + np.pi) % (2 * np.pi) - np.pi
+        bearing = turn(np.arctan2(point[1] - y, point[0] - x) - yaw)
         return np.array([0.5 * max(0.0, np.cos(bearing)) ** 2, np.clip(2.5 * bearing, -1.5, 1.5)])
 
     def far_from(self, point: np.ndarray) -> float:

@@ -24,14 +24,18 @@ def recipe_named(name: str) -> Recipe:
     return RECIPES[name]
 
 
-def collect_recipe(name: str, data: str | Path = "data") -> dict[str, Path]:
-    """The recipe's rooms, driven through; what is there already is kept. Returns the files."""
-    recipe, data = recipe_named(name), Path(data)
-    files = {}
-    for part, settings in (("train", recipe.train), ("validation", recipe.validation)):
-        files[part] = data / f"{name}-{part}.h5"
-        collect(files[part], settings)
-    return files
+def dataset_file(name: str, part: str, data: str | Path) -> Path:
+    """Where a recipe's data lie. part: train or validation."""
+    return Path(data) / f"{name}-{part}.h5"
+
+
+def collect_recipe(name: str, data: str | Path = "data", workers: int = 2) -> dict[str, float]:
+    """The recipe's rooms, driven through; what is there already is kept. Returns shares of what was met."""
+    recipe, met = recipe_named(name), {}
+    for part in ("train", "validation"):
+        found = collect(dataset_file(name, part, data), getattr(recipe, part), workers)
+        met |= {f"{part}_{key}": value for key, value in found.items()}
+    return met
 
 
 def train(
@@ -42,10 +46,10 @@ def train(
     Returns the checkpoint's path and its held-out figures.
     """
     recipe = recipe_named(name)
-    files = collect_recipe(name, data)
-    trainer = Trainer(recipe, Drives(files["train"]), Path(runs) / name)
+    collect_recipe(name, data)
+    trainer = Trainer(recipe, Drives(dataset_file(name, "train", data)), Path(runs) / name)
     model = trainer.run()
-    figures = validate(model, Drives(files["validation"]))
+    figures = validate(model, Drives(dataset_file(name, "validation", data)))
     path = Path(out) if out else Path(runs) / name / f"{name}.safetensors"
     card = {
         "recipe": name,
