@@ -6,7 +6,7 @@ import numpy as np
 
 from ..types import LatentworldError
 from .engine import HEADLESS, mujoco
-from .scene import BASE, CEILING, HULLS, Scene
+from .scene import BASE, CEILING, HULLS
 
 MAX_DEPTH = 6.0  # metres; farther things are reported here
 NEAR, FAR = 0.02, 15.0  # clipping planes (m)
@@ -29,16 +29,23 @@ class Renderer:
             self._gl.free()
             self._gl = self._context = None
 
-    def load(self, scene: Scene) -> None:
-        """Draw this scene from now on. Only textures are sent again: all scenes have them in the same sizes."""
-        self._scene = scene
-        self._objects = mujoco.MjvScene(scene.model, scene.model.ngeom + 8)
+    def load(self, model: mujoco.MjModel) -> None:
+        """Draw this model from now on. Only textures and meshes are sent again: all models of a renderer have as many,
+        and textures of the same sizes.
+        """
+        self._model = model
+        self._objects = mujoco.MjvScene(model, model.ngeom + 8)
         for flag in OFF:
             self._objects.flags[getattr(mujoco.mjtRndFlag, f"mjRND_{flag}")] = 0
         self._uploaded = False
 
     def draw(
-        self, data: mujoco.MjData, side: int, position: np.ndarray, rotation: np.ndarray
+        self,
+        data: mujoco.MjData,
+        side: int,
+        position: np.ndarray,
+        rotation: np.ndarray,
+        field_of_view: float = FIELD_OF_VIEW,
     ) -> tuple[np.ndarray, np.ndarray]:
         """A square camera at ``position`` (3,), ``rotation`` (3, 3): columns forward, left, up.
 
@@ -49,7 +56,7 @@ class Renderer:
         for eye in self._objects.camera:
             eye.pos, eye.forward, eye.up = position, rotation[:, 0], rotation[:, 2]
             eye.frustum_near, eye.frustum_far = near, far
-            eye.frustum_top = near * np.tan(FIELD_OF_VIEW / 2)
+            eye.frustum_top = near * np.tan(field_of_view / 2)
             eye.frustum_bottom = -eye.frustum_top
             eye.frustum_center = eye.frustum_width = 0
             eye.orthographic = 0
@@ -77,21 +84,23 @@ class Renderer:
             mujoco.mjr_resizeOffscreen(side, side, self._context)
             self._side = side
         if not self._uploaded:
-            for texture in range(self._scene.model.ntex):
-                mujoco.mjr_uploadTexture(self._scene.model, self._context, texture)
+            for texture in range(self._model.ntex):
+                mujoco.mjr_uploadTexture(self._model, self._context, texture)
+            for mesh in range(self._model.nmesh):
+                mujoco.mjr_uploadMesh(self._model, self._context, mesh)
             self._uploaded = True
         option = mujoco.MjvOption()
         option.geomgroup[:] = 1
         option.geomgroup[[hidden, HULLS]] = 0
         mujoco.mjv_updateScene(
-            self._scene.model, data, option, None, mujoco.MjvCamera(), mujoco.mjtCatBit.mjCAT_ALL, self._objects
+            self._model, data, option, None, mujoco.MjvCamera(), mujoco.mjtCatBit.mjCAT_ALL, self._objects
         )
 
     def _open(self, side: int) -> None:
         try:
             self._gl = mujoco.GLContext(side, side)
             self._gl.make_current()
-            self._context = mujoco.MjrContext(self._scene.model, mujoco.mjtFontScale.mjFONTSCALE_50)
+            self._context = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_50)
         except Exception as error:  # each OpenGL back end raises its own
             self._gl = None
             raise LatentworldError(f"camera: {HEADLESS}, got {error}") from error

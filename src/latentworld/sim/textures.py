@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 
@@ -59,10 +61,10 @@ def _plain(rng, u, v):
 PATTERNS = (_checker, _stripes, _gradient, _bricks, _planks, _clouds, _speckle, _plain)
 
 
-def pattern(rng: np.random.Generator, n: int, saturation: float) -> np.ndarray:
-    """One pattern of random kind in two random colours; n: a multiple of 16."""
+def pattern(rng: np.random.Generator, n: int, saturation: float, kinds: Sequence = PATTERNS) -> np.ndarray:
+    """One pattern of a random kind in two random colours; n: a multiple of 16."""
     v, u = np.meshgrid((np.arange(n) + 0.5) / n, (np.arange(n) + 0.5) / n, indexing="ij")
-    mix = PATTERNS[rng.integers(len(PATTERNS))](rng, u, v)
+    mix = kinds[rng.integers(len(kinds))](rng, u, v)
     mix = np.clip(mix * rng.uniform(0.4, 1.0) + rng.normal(0, 0.02, mix.shape), 0, 1)[..., None]
     one, two = colour(rng, (0.6, 1.0), saturation), colour(rng, (0.25, 1.0), saturation)
     return np.round(255 * (one * (1 - mix) + two * mix)).astype(np.uint8)

@@ -63,7 +63,7 @@ class World:
 
         self._scene = build_scene(self.room)
         self._model, self._data = self._scene.model, mujoco.MjData(self._scene.model)
-        self._renderer.load(self._scene)
+        self._renderer.load(self._scene.model)
         self._footprints = self.room.footprints()
         self._rows = [(self.room.box_row(self.room.obstacles[i]), body) for i, body in self._scene.pushables]
         self._base = self._model.body("base").id
