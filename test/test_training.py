@@ -13,6 +13,7 @@ from latentworld.training.batches import RATE, sample
 from latentworld.training.collect import CollectSettings, collect
 from latentworld.training.dataset import Drives, EpisodeWriter
 from latentworld.training.recipes import RECIPES
+from latentworld.training.task import DrivingTask
 from latentworld.training.train import recipe_named
 from latentworld.training.trainer import SAVE_EVERY, Trainer
 from latentworld.training.validation import auroc, validate
@@ -85,9 +86,9 @@ def test_free_space_labels_agree_with_contacts(data):
 def test_training_repeats_bit_for_bit_and_resumes_where_it_was_stopped(data, tmp_path, monkeypatch):
     recipe = replace(RECIPES["smoke"], train=SETTINGS)
     torch.set_num_threads(1)
-    whole = Trainer(recipe, Drives(data), tmp_path / "whole").run()
+    whole = Trainer(DrivingTask(recipe, Drives(data)), tmp_path / "whole").run()
     monkeypatch.setattr("latentworld.training.trainer.SAVE_EVERY", 2)
-    broken = Trainer(recipe, Drives(data), tmp_path / "broken")
+    broken = Trainer(DrivingTask(recipe, Drives(data)), tmp_path / "broken")
     learn, count = broken._learn, []
 
     def stop_in_the_second_stage(*args):
@@ -99,19 +100,19 @@ def test_training_repeats_bit_for_bit_and_resumes_where_it_was_stopped(data, tmp
     broken._learn = stop_in_the_second_stage
     with pytest.raises(KeyboardInterrupt):
         broken.run()
-    resumed = Trainer(recipe, Drives(data), tmp_path / "broken").run()
+    resumed = Trainer(DrivingTask(recipe, Drives(data)), tmp_path / "broken").run()
     assert checkpoint.model_id(whole) == checkpoint.model_id(resumed)
     lines = [json.loads(line) for line in (tmp_path / "whole" / "log.jsonl").read_text().splitlines()]
     assert [(line["stage"], line["step"]) for line in lines] == [(0, 1), (0, 2), (0, 3), (1, 1), (1, 2), (1, 3)]
     with pytest.raises(LatentworldError, match="expected recipe"):
-        Trainer(replace(recipe, seed=5), Drives(data), tmp_path / "whole").run()
+        Trainer(DrivingTask(replace(recipe, seed=5), Drives(data)), tmp_path / "whole").run()
     assert SAVE_EVERY >= 10
 
 
 def test_the_encoder_rests_in_the_second_stage(data, tmp_path):
     recipe = replace(RECIPES["smoke"], train=SETTINGS)
-    only_first = Trainer(replace(recipe, stages=recipe.stages[:1]), Drives(data), tmp_path / "a").run()
-    both = Trainer(recipe, Drives(data), tmp_path / "b").run()
+    only_first = Trainer(DrivingTask(replace(recipe, stages=recipe.stages[:1]), Drives(data)), tmp_path / "a").run()
+    both = Trainer(DrivingTask(recipe, Drives(data)), tmp_path / "b").run()
     for name, tensor in only_first.encoder.state_dict().items():
         assert torch.equal(tensor, both.encoder.state_dict()[name]), name
     assert not torch.equal(only_first.recurrence.cell.weight_hh, both.recurrence.cell.weight_hh)

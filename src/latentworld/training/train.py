@@ -13,6 +13,7 @@ from latentworld.model import checkpoint
 from latentworld.training.collect import collect
 from latentworld.training.dataset import Drives
 from latentworld.training.recipes import RECIPES, Recipe
+from latentworld.training.task import DrivingTask
 from latentworld.training.trainer import Trainer
 from latentworld.training.validation import validate
 from latentworld.types import LatentworldError
@@ -47,7 +48,7 @@ def train(
     """
     recipe = recipe_named(name)
     collect_recipe(name, data)
-    trainer = Trainer(recipe, Drives(dataset_file(name, "train", data)), Path(runs) / name)
+    trainer = Trainer(DrivingTask(recipe, Drives(dataset_file(name, "train", data))), Path(runs) / name)
     model = trainer.run()
     figures = validate(model, Drives(dataset_file(name, "validation", data)))
     path = Path(out) if out else Path(runs) / name / f"{name}.safetensors"

@@ -1,0 +1,74 @@
+"""Learning to drive: what a Trainer needs to make a robot's world model from drives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from latentworld.model.world_model import WorldModel
+from latentworld.training.batches import Batch, stream
+from latentworld.training.dataset import Drives
+from latentworld.training.objective import losses, total
+from latentworld.training.recipes import Recipe, Stage
+
+
+class DrivingTask:
+    """A WorldModel that learns from ``drives``."""
+
+    def __init__(self, recipe: Recipe, drives: Drives):
+        self.recipe, self.drives = recipe, drives
+        torch.manual_seed(recipe.seed)
+        self.model = WorldModel(recipe.model)
+        self.latents: Tensor | None = None
+
+    def begin(self, stage: Stage) -> list[nn.Parameter]:
+        self.model.encoder.requires_grad_(stage.encoder)
+        self.model.encoder.train(stage.encoder)
+        return [p for p in self.model.parameters() if p.requires_grad]
+
+    def batches(self, stage: Stage, seed: int, steps: range) -> Iterator[Batch]:
+        if not stage.encoder and steps:
+            self.latents = encode_all(self.model, self.drives)
+        return stream(self.drives, seed, steps, lambda rng: _plan(stage, rng))
+
+    def losses(self, stage: Stage, batch: Batch, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+        if stage.encoder:
+            latents, goals = self._encode(batch, generator)
+        else:
+            latents, goals = self.latents[batch.rows], self.latents[batch.goal_rows]
+        terms = losses(self.model, batch, latents, goals, generator, stage.starts)
+        return total(terms, self.recipe.weights), terms
+
+    def _encode(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        n, length = batch.rows.shape
+        rgb = torch.cat([batch.rgb.flatten(0, 1), batch.goal_rgb])
+        depth = None
+        if batch.depth is not None:
+            without = torch.rand(n, generator=generator) < self.recipe.depth_dropout
+            clip, goal = batch.depth.to(torch.float32), batch.goal_depth.to(torch.float32)
+            clip[without], goal[without] = 0, 0
+            depth = torch.cat([clip.flatten(0, 1), goal]).div_(1000)
+        latents = self.model.encode(rgb, depth)
+        return latents[: n * length].unflatten(0, (n, length)), latents[n * length :]
+
+
+def _plan(stage: Stage, rng: np.random.Generator) -> dict:
+    """Half of the clips are seen at 10 Hz, half at 5 Hz, so that a dropped frame is nothing new."""
+    return {
+        "n": stage.clips, "length": stage.length, "stride": int(rng.integers(1, 3)),
+        "horizon": stage.horizon, "images": stage.encoder,
+    }  # fmt: skip
+
+
+@torch.no_grad()
+def encode_all(model: WorldModel, drives: Drives, chunk: int = 512) -> Tensor:
+    """Latents (N, D) of every row."""
+    model.encoder.eval()
+    latents = []
+    for start in range(0, drives.rows, chunk):
+        rgb, depth = drives.images(start, start + chunk)
+        latents.append(model.encode(torch.from_numpy(rgb), None if depth is None else torch.from_numpy(depth)))
+    return torch.cat(latents)
