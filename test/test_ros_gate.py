@@ -117,6 +117,14 @@ def test_deactivating_stops_the_base(scene):
     assert len(scene.commands) == count
 
 
+def test_what_was_wrong_before_it_was_deactivated_is_not_said_after(scene):
+    drive(scene, lambda: scene.commands[-1][1] == pytest.approx(0.4))
+    scene.wait_for(lambda: scene.says("command_gate", "no plan in time"))
+    request = ChangeState.Request(transition=Transition(id=Transition.TRANSITION_DEACTIVATE))
+    assert scene.call(ChangeState, "command_gate/change_state", request).success
+    scene.wait_for(lambda: scene.says("command_gate", "inactive"), 5)
+
+
 def test_another_type_on_cmd_vel_is_named(scene):
     with Graph("base") as base:
         base.node.create_subscription(Twist, "cmd_vel", lambda m: None, 1)

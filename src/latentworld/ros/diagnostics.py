@@ -14,6 +14,7 @@ from rclpy.lifecycle import LifecycleNode
 from latentworld.ros import qos
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+TRANSITION = "transition"
 _LOG_AGAIN = 10.0  # s between two log lines about one problem
 
 
@@ -47,6 +48,11 @@ class Diagnostics:
     def clear(self, key: str) -> None:
         with self._lock:
             self._problems.pop(key, None)
+
+    def at_rest(self) -> None:
+        """What was wrong with the node's work is wrong no more, now that it does none; a failed transition stays."""
+        with self._lock:
+            self._problems = {key: value for key, value in self._problems.items() if key == TRANSITION}
 
     def count(self, name: str) -> None:
         """One more of what happens at a rate."""

@@ -21,7 +21,7 @@ from rclpy.qos import QoSProfile
 from latentworld.parameters import parameter
 from latentworld.ros.channel import Bus, Input, Output
 from latentworld.ros.codecs import Codec
-from latentworld.ros.diagnostics import ERROR, Diagnostics
+from latentworld.ros.diagnostics import ERROR, TRANSITION, Diagnostics
 from latentworld.ros.parameters import declare
 from latentworld.ros.worker import Worker
 from latentworld.types import LatentworldError
@@ -179,6 +179,7 @@ class ManagedNode(LifecycleNode):
         if self.worker is not None:
             self.worker.barrier()
         self.deactivate()
+        self.diagnostics.at_rest()
 
     def _undo_configure(self) -> None:
         for output in self._outputs:
@@ -192,11 +193,11 @@ class ManagedNode(LifecycleNode):
             body()
         except Exception as error:  # rclpy would swallow it
             self.failure = f"{name} failed: {said(error)}"
-            self.diagnostics.problem("transition", ERROR, self.failure)
+            self.diagnostics.problem(TRANSITION, ERROR, self.failure)
             self.get_logger().debug(traceback.format_exc())
             return FAILURE
         self.failure = ""
-        self.diagnostics.clear("transition")
+        self.diagnostics.clear(TRANSITION)
         self.get_logger().debug(f"{name} took {1e3 * (time.monotonic() - started):.0f} ms")
         return SUCCESS
 
