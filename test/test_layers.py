@@ -25,7 +25,7 @@ def test_every_module_keeps_the_rules():
 @pytest.mark.parametrize(
     "module, source",
     [
-        ("latentworld.model.encoder", "from latentworld.training.recipes import RECIPES"),
+        ("latentworld.model.encoder", "from latentworld.training.driving.recipe import RECIPES"),
         ("latentworld.model.encoder", "from ..training import recipes"),
         ("latentworld.model.encoder", "def f():\n    import latentworld.agent"),
         ("latentworld.tracking.tracker", "from latentworld.perception.encoder import PerceptionEncoder"),
@@ -39,7 +39,7 @@ def test_every_module_keeps_the_rules():
         ("latentworld.agent", "import rclpy.node"),
         ("latentworld.agent", "from latentworld_ros.msg import Plan"),
         ("latentworld.memory.store", "def f():\n    from sensor_msgs.msg import Image"),
-        ("latentworld.training.collect", "importlib.import_module('rclpy')"),
+        ("latentworld.training.driving.collect", "importlib.import_module('rclpy')"),
         ("latentworld.attic.box", ""),
     ],
 )

@@ -9,14 +9,15 @@ import pytest
 import torch
 
 from latentworld.model import checkpoint
-from latentworld.training.batches import RATE, sample
-from latentworld.training.collect import CollectSettings, collect
-from latentworld.training.dataset import Drives, EpisodeWriter
-from latentworld.training.recipes import RECIPES
-from latentworld.training.task import DrivingTask
+from latentworld.training.driving.batches import RATE, sample
+from latentworld.training.driving.collect import CollectSettings, collect
+from latentworld.training.driving.drives import Drives
+from latentworld.training.driving.recipe import RECIPES
+from latentworld.training.driving.task import DrivingTask
+from latentworld.training.driving.validation import auroc, validate
+from latentworld.training.episodes import EpisodeWriter
 from latentworld.training.train import recipe_named
 from latentworld.training.trainer import SAVE_EVERY, Trainer
-from latentworld.training.validation import auroc, validate
 from latentworld.types import LatentworldError
 
 SETTINGS = CollectSettings(rooms=3, first_seed=40, rows=60, queries=8)

@@ -31,7 +31,7 @@ app.add_typer(evaluation, name="evaluate")
 
 Json = Annotated[Optional[Path], typer.Option("--json", metavar="F", help="Write the figures to this file.")]
 Checkpoint = Annotated[Optional[Path], typer.Option(help="Weights to use instead of the shipped ones.")]
-Recipe = Annotated[str, typer.Option(help="What to make; see training/recipes.py.")]
+Recipe = Annotated[str, typer.Option(help="What to make: nav-small drives, physics-small watches.")]
 Workers = Annotated[int, typer.Option(min=1, help="Processes that simulate.")]
 
 
@@ -92,7 +92,7 @@ def collect(
     workers: Workers = 2,
     json: Json = None,
 ) -> None:
-    """Drive simulated rooms into a recipe's data sets; goes on where it was interrupted."""
+    """Make a recipe's data sets in simulation; goes on where it was interrupted."""
     from latentworld.training.train import collect_recipe
 
     _report(collect_recipe(recipe, data, workers), json, {"recipe": recipe, "workers": workers})
@@ -106,12 +106,15 @@ def train(
     output: Annotated[
         Optional[Path], typer.Option(help="Checkpoint to write.  [default: RUNS/RECIPE/RECIPE.safetensors]")
     ] = None,
+    clips: Annotated[
+        Optional[Path], typer.Option(metavar="DIR", help="Learn from possible clips of others: *.npz, key possible.")
+    ] = None,
     json: Json = None,
 ) -> None:
     """Train a checkpoint from nothing; goes on where it was interrupted."""
     from latentworld.training.train import train as run
 
-    path, figures = run(recipe, data, runs, output)
+    path, figures = run(recipe, data, runs, output, clips)
     _report(figures, json, {"recipe": recipe, "checkpoint": str(path)})
     typer.echo(path)
 

@@ -6,15 +6,20 @@ import hashlib
 import json
 from importlib import resources
 from pathlib import Path
+from typing import TypeVar
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import nn
 
 from latentworld.model.config import ModelConfig
+from latentworld.model.scene_model import SceneConfig, SceneModel
 from latentworld.model.world_model import WorldModel
 from latentworld.types import LatentworldError
 
 SHIPPED = "nav-small"
+CONFIGS = {WorldModel: ModelConfig, SceneModel: SceneConfig}
+Model = TypeVar("Model", WorldModel, SceneModel)
 
 
 def shipped(name: str = SHIPPED) -> Path:
@@ -22,7 +27,7 @@ def shipped(name: str = SHIPPED) -> Path:
     return Path(str(resources.files("latentworld"))) / "checkpoints" / f"{name}.safetensors"
 
 
-def model_id(model: WorldModel) -> str:
+def model_id(model: nn.Module) -> str:
     """Twelve hex digits that name the weights: latents of models with other digits must not be mixed."""
     digest = hashlib.sha256(model.config.to_json().encode())
     for name, tensor in sorted(model.state_dict().items()):
@@ -31,7 +36,7 @@ def model_id(model: WorldModel) -> str:
     return digest.hexdigest()[:12]
 
 
-def save(model: WorldModel, path: str | Path, card: dict | None = None) -> str:
+def save(model: nn.Module, path: str | Path, card: dict | None = None) -> str:
     """Write the checkpoint, whole or not at all, and return its model_id.
 
     card: data, seed, steps, time, scores, command.
@@ -41,6 +46,7 @@ def save(model: WorldModel, path: str | Path, card: dict | None = None) -> str:
     identity = model_id(model)
     metadata = {
         "format": "latentworld-1",
+        "model": type(model).__name__,
         "config": model.config.to_json(),
         "card": json.dumps(card or {}),
         "model_id": identity,
@@ -59,10 +65,10 @@ def card(path: str | Path | None = None) -> dict:
     return json.loads(_metadata(Path(path) if path else shipped()).get("card", "{}"))
 
 
-def load(path: str | Path | None = None) -> WorldModel:
-    """A model ready to infer: eval mode, no gradients. ``None``: the shipped one.
+def load(path: str | Path | None = None, kind: type[Model] = WorldModel) -> Model:
+    """A model of a kind ready to infer: eval mode, no gradients. ``None``: the shipped one that drives.
 
-    Raises LatentworldError when the file is missing, cut short, no checkpoint of ours, or damaged.
+    Raises LatentworldError when the file is missing, cut short, no checkpoint of ours, of another kind, or damaged.
     """
     path = Path(path) if path else shipped()
     metadata = _metadata(path)
@@ -70,7 +76,9 @@ def load(path: str | Path | None = None) -> WorldModel:
         raise LatentworldError(
             f"checkpoint {path}: expected format latentworld-1, got {metadata.get('format', 'none')}"
         )
-    model = WorldModel(ModelConfig.from_json(metadata["config"]))
+    if (came := metadata.get("model", "WorldModel")) != kind.__name__:
+        raise LatentworldError(f"checkpoint {path}: expected a {kind.__name__}, got a {came}")
+    model = kind(CONFIGS[kind].from_json(metadata["config"]))
     with safe_open(path, "pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}
     wanted = {name: tuple(t.shape) for name, t in model.state_dict().items()}

@@ -6,58 +6,60 @@ import platform
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import torch
 
 from latentworld.model import checkpoint
-from latentworld.training.collect import collect
-from latentworld.training.dataset import Drives
-from latentworld.training.recipes import RECIPES, Recipe
-from latentworld.training.task import DrivingTask
+from latentworld.training.driving import course as driving
+from latentworld.training.scenes import course as scenes
 from latentworld.training.trainer import Trainer
-from latentworld.training.validation import validate
 from latentworld.types import LatentworldError
 
-
-def recipe_named(name: str) -> Recipe:
-    if name not in RECIPES:
-        raise LatentworldError(f"recipe: expected one of {sorted(RECIPES)}, got {name}")
-    return RECIPES[name]
+COURSES: tuple[ModuleType, ...] = (driving, scenes)
 
 
-def dataset_file(name: str, part: str, data: str | Path) -> Path:
-    """Where a recipe's data lie. part: train or validation."""
-    return Path(data) / f"{name}-{part}.h5"
+def recipe_named(name: str) -> tuple[Any, ModuleType]:
+    """The recipe, and the course that it belongs to."""
+    for course in COURSES:
+        if name in course.RECIPES:
+            return course.RECIPES[name], course
+    raise LatentworldError(f"recipe: expected one of {sorted(n for c in COURSES for n in c.RECIPES)}, got {name}")
 
 
 def collect_recipe(name: str, data: str | Path = "data", workers: int = 2) -> dict[str, float]:
-    """The recipe's rooms, driven through; what is there already is kept. Returns shares of what was met."""
-    recipe, met = recipe_named(name), {}
-    for part in ("train", "validation"):
-        found = collect(dataset_file(name, part, data), getattr(recipe, part), workers)
-        met |= {f"{part}_{key}": value for key, value in found.items()}
-    return met
+    """The recipe's data; what is there already is kept. Returns what was met."""
+    recipe, course = recipe_named(name)
+    return course.collect(recipe, Path(data), workers)
 
 
 def train(
-    name: str, data: str | Path = "data", runs: str | Path = "runs", out: str | Path | None = None
+    name: str,
+    data: str | Path = "data",
+    runs: str | Path = "runs",
+    out: str | Path | None = None,
+    clips: str | Path | None = None,
 ) -> tuple[Path, dict[str, float]]:
     """Train a recipe (collecting its data first where it is missing); goes on where an interrupted run stopped.
 
-    Returns the checkpoint's path and its held-out figures.
+    clips: a folder of possible clips to learn from instead of the recipe's own. Returns the checkpoint's path and its
+    held-out figures.
     """
-    recipe = recipe_named(name)
-    collect_recipe(name, data)
-    trainer = Trainer(DrivingTask(recipe, Drives(dataset_file(name, "train", data))), Path(runs) / name)
+    recipe, course = recipe_named(name)
+    data, clips = Path(data), None if clips is None else Path(clips)
+    if clips is None:
+        course.collect(recipe, data, 2)
+    trainer = Trainer(course.task(recipe, data, clips), Path(runs) / name)
     model = trainer.run()
-    figures = validate(model, Drives(dataset_file(name, "validation", data)))
+    figures = course.validate(model, recipe, data, clips)
     path = Path(out) if out else Path(runs) / name / f"{name}.safetensors"
     card = {
         "recipe": name,
-        "command": f"./latentworld train --recipe {name}",
-        "data": {"train": asdict(recipe.train), "validation": asdict(recipe.validation)},
+        "command": f"./latentworld train --recipe {name}" + (f" --clips {clips}" if clips else ""),
+        "about": course.about(recipe) | ({"data": f"clips of {clips}"} if clips else {}),
+        "settings": asdict(recipe),
         "seed": recipe.seed,
-        "stages": [asdict(stage) for stage in recipe.stages],
         "parameters": sum(p.numel() for p in model.parameters()),
         "training_seconds": round(trainer.seconds),
         "machine": f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}",
@@ -71,32 +73,25 @@ def train(
 
 def card_text(name: str, model_id: str, card: dict) -> str:
     """The card inside a checkpoint as a page for people."""
-    data, held_out = card["data"], card["held_out"]
-    how = {True: "end to end", False: "with the encoder at rest"}
-    stages = "; ".join(
-        f"{s['steps']} steps of {s['clips']} clips × {s['length']} rows {how[s['encoder']]}" for s in card["stages"]
-    )
-    rows = "\n".join(f"| {key} | {value} |" for key, value in held_out.items())
+    about = dict(card["about"])
+    note = about.pop("note")
+    lines = "\n".join(f"| {label} | {text} |" for label, text in about.items())
+    rows = "\n".join(f"| {key} | {value} |" for key, value in card["held_out"].items())
     return f"""# {name}
 
 | | |
 |---|---|
 | model_id | {model_id} |
 | parameters | {card["parameters"]:,} |
-| data | {data["train"]["rooms"]} simulated rooms of {data["train"]["rows"]} rows (0.1 s each), scripted drivers |
-| held out | {data["validation"]["rooms"]} rooms (seeds from {data["validation"]["first_seed"]}), never trained on |
+{lines}
 | seed | {card["seed"]} |
-| training | {stages} |
 | time | {card["training_seconds"] / 60:.0f} min on {card["machine"]}, data not counted |
 | made | {card["date"]} |
 | rebuild | `{card["command"]}` |
 
-Made in simulation only: it knows the rooms of `latentworld.sim`. On a robot, collect and train on what that robot sees.
+{note}
 
 ## Held-out figures
-
-Latent errors are mean squared errors of unit-variance latents; `copy_last` is the same with the last latent as
-prediction.
 
 | figure | value |
 |---|---|

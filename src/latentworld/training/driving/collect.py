@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 
+import h5py
 import numpy as np
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from latentworld.sim.processes import processes
 from latentworld.sim.world import World
-from latentworld.training.dataset import EpisodeWriter
-from latentworld.training.driving import DRIVERS, free_distance, random_point
-from latentworld.types import LatentworldError
+from latentworld.training.driving.drivers import DRIVERS, free_distance, random_point
+from latentworld.training.episodes import gather
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +43,7 @@ _world: World | None = None
 
 
 def drive(settings: CollectSettings, seed: int) -> dict[str, np.ndarray]:
-    """One episode in room ``seed``: the columns of training.dataset."""
+    """One episode in room ``seed``: the columns of training.driving.drives."""
     global _world
     rng = np.random.default_rng([seed, 7])
     if _world is None:
@@ -61,9 +57,7 @@ def drive(settings: CollectSettings, seed: int) -> dict[str, np.ndarray]:
             break
     kinds = list(DRIVERS.values())
     driver = kinds[rng.choice(len(kinds), p=[share for _, share in kinds])][0](world, rng)
-    rows: dict[str, list] = {
-        name: [] for name in ("pixels", "depth", "action", "odometry", "contact", "drop", "query")
-    }
+    rows: dict[str, list] = {name: [] for name in ("pixels", "depth", "action", "odometry", "contact", "drop", "query")}
     for _ in range(settings.rows):
         frame, odometry, truth = world.frame(), world.odometry(), world.truth()
         action = driver()
@@ -85,22 +79,10 @@ def collect(path: str | Path, settings: CollectSettings = CollectSettings(), wor
 
     The result does not depend on the number of workers. Returns shares of what was met.
     """
-    made = json.dumps(asdict(settings))
-    with EpisodeWriter(path) as writer:
-        before = writer.file.attrs.get("settings")
-        if before is not None and replace(CollectSettings(**json.loads(before)), rooms=settings.rooms) != settings:
-            raise LatentworldError(f"dataset {path}: expected settings {made}, it was begun with {before}")
-        writer.file.attrs["settings"] = made
-        seeds = range(settings.first_seed + len(writer), settings.first_seed + settings.rooms)
-        columns = (TextColumn("collect"), BarColumn(), MofNCompleteColumn(), TextColumn("rooms"), TimeRemainingColumn())
-        with Progress(*columns) as progress, processes(workers) as pool:
-            bar = progress.add_task("", total=settings.rooms, completed=len(writer))
-            for episode in pool.map(partial(drive, settings), seeds, chunksize=2):
-                writer.write(episode)
-                progress.advance(bar)
-        file = writer.file
+    gather(path, settings, settings.rooms, drive, "rooms", workers)
+    with h5py.File(path, "r") as file:
         return {
-            "episodes": len(writer),
+            "episodes": len(file["ep_len"]),
             "rows": len(file["action"]),
             "contact_fraction": float(file["contact"][:].mean()),
             "drops": int(file["drop"][:].sum()),

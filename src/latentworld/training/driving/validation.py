@@ -8,13 +8,14 @@ from torch import Tensor
 
 from latentworld.model.latent_map import relative
 from latentworld.model.world_model import Belief, WorldModel
-from latentworld.training.batches import Batch, sample
-from latentworld.training.dataset import Drives
-from latentworld.training.objective import track
+from latentworld.training.driving.batches import Batch, sample
+from latentworld.training.driving.drives import Drives
+from latentworld.training.driving.objective import track
 
 CLIPS, LENGTH, HORIZON, SEED = 256, 40, 15, 12345
 SEEN = 15  # rows of a clip the belief has taken in when it starts to imagine
 AHEAD = (1, 5, 10, 20)  # rows
+
 
 @torch.no_grad()
 def validate(model: WorldModel, drives: Drives) -> dict[str, float]:
@@ -34,9 +35,11 @@ def validate(model: WorldModel, drives: Drives) -> dict[str, float]:
     joined = {name: np.concatenate([f[name] for f in figures]) for name in figures[0]}
     return _summarise(joined)
 
+
 def _encode(model: WorldModel, rgb: Tensor, depth: Tensor | None) -> Tensor:
     n, length = rgb.shape[:2]
     return model.encode(rgb.flatten(0, 1), None if depth is None else depth.flatten(0, 1)).unflatten(0, (n, length))
+
 
 def _surprise(model: WorldModel, batch: Batch, latents: Tensor, beliefs: list[Belief]) -> np.ndarray:
     """Scores of tracking.surprise for every frame but the first few."""
@@ -48,9 +51,8 @@ def _surprise(model: WorldModel, batch: Batch, latents: Tensor, beliefs: list[Be
         scores.append((error.log() - doubt[:, 0]).numpy())
     return np.concatenate(scores)
 
-def _measure(
-    model: WorldModel, batch: Batch, latents: Tensor, goals: Tensor, belief: Belief
-) -> dict[str, np.ndarray]:
+
+def _measure(model: WorldModel, batch: Batch, latents: Tensor, goals: Tensor, belief: Belief) -> dict[str, np.ndarray]:
     t = SEEN
     out = {}
     here = batch.odometry[:, t]
@@ -84,6 +86,7 @@ def _measure(
     out["recall"] = (recalled[:, 0] - goals).square().mean(-1).numpy()
     return out
 
+
 def _summarise(m: dict[str, np.ndarray]) -> dict[str, float]:
     figures = {}
     for ahead in AHEAD:
@@ -98,6 +101,7 @@ def _summarise(m: dict[str, np.ndarray]) -> dict[str, float]:
     figures["recall_error"] = float(m["recall"].mean())
     figures["goal_pose_median_error_m"] = float(np.median(m["goal"]))
     return figures
+
 
 def auroc(scores: np.ndarray, labels: np.ndarray) -> float:
     """Chance that a true case scores above a false one (Mann-Whitney); NaN labels are left out."""

@@ -99,7 +99,6 @@ class PathFollower(Driver):
             self.path = self.plan(random_point(self.world, self.rng), self.rng.uniform(0.2, 0.4))
         return self.towards(self.path[0]) if len(self.path) else np.array([-0.1, 1.0])
 
-
     def plan(self, goal: np.ndarray, margin: float) -> np.ndarray:
         """Way points (N, 2) in odom, none where there is no way."""
         world = self.world

@@ -1,14 +1,12 @@
-"""Drives on disk: HDF5 in the layout of stable-worldmodel and LeWorldModel, so that either tool reads the other's.
+"""Drives as they lie on disk (``training.episodes``), read clip by clip. Columns:
 
-One dataset a column, all episodes end to end, and ``ep_len`` / ``ep_offset`` to tell them apart. Columns:
-
-    pixels     (N, 64, 64, 3) uint8
-    depth      (N, 64, 64)    uint16, millimetres, 0 unknown
-    action     (N, 2)         float32, m/s and rad/s, commanded from this row to the next
-    odometry   (N, 5)         float32, x, y, yaw, measured m/s, rad/s
-    contact    (N,)           bool, touched something since the row before
-    drop       (N,)           bool, has left the floor
-    query      (N, M, 4)      float16, free space at points: x, y from the robot, clearance, distance to a ledge (m)
+pixels     (N, 64, 64, 3) uint8
+depth      (N, 64, 64)    uint16, millimetres, 0 unknown
+action     (N, 2)         float32, m/s and rad/s, commanded from this row to the next
+odometry   (N, 5)         float32, x, y, yaw, measured m/s, rad/s
+contact    (N,)           bool, touched something since the row before
+drop       (N,)           bool, has left the floor
+query      (N, M, 4)      float16, free space at points: x, y from the robot, clearance, distance to a ledge (m)
 """
 
 from __future__ import annotations
@@ -20,47 +18,8 @@ import numpy as np
 
 from latentworld.types import LatentworldError
 
-CHUNK = 25  # rows
 SMALL = ("action", "odometry", "contact", "drop")
 REQUIRED = ("pixels", *SMALL, "query")
-
-
-class EpisodeWriter:
-    """Appends episodes; the first one fixes the columns. ``attributes`` are kept on the file (how it was made)."""
-
-    def __init__(self, path: str | Path, attributes: dict | None = None):
-        self.path = Path(path)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.file = h5py.File(self.path, "a", libver="latest")
-        for name in ("ep_len", "ep_offset"):
-            if name not in self.file:
-                self.file.create_dataset(name, (0,), np.int64, maxshape=(None,), chunks=(1024,))
-        self.file.attrs.update(attributes or {})
-
-    def __enter__(self) -> EpisodeWriter:
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.file.close()
-
-    def __len__(self) -> int:
-        return len(self.file["ep_len"])
-
-    def write(self, columns: dict[str, np.ndarray]) -> None:
-        rows = len(columns["action"])
-        offset = int(self.file["ep_len"][:].sum())
-        for name, values in columns.items():
-            if name not in self.file:
-                shape = values.shape[1:]
-                self.file.create_dataset(
-                    name, (0, *shape), values.dtype, maxshape=(None, *shape), chunks=(CHUNK, *shape)
-                )
-            self.file[name].resize(offset + rows, 0)
-            self.file[name][offset:] = values
-        for name, value in (("ep_offset", offset), ("ep_len", rows)):
-            self.file[name].resize(len(self.file[name]) + 1, 0)
-            self.file[name][-1] = value
-        self.file.flush()
 
 
 class Drives:

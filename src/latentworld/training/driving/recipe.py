@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from latentworld.model.config import ModelConfig
-from latentworld.training.collect import CollectSettings
-from latentworld.training.objective import Weights
+from latentworld.training.driving.collect import CollectSettings
+from latentworld.training.driving.objective import Weights
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from latentworld.model.world_model import WorldModel
-from latentworld.training.batches import Batch, stream
-from latentworld.training.dataset import Drives
-from latentworld.training.objective import losses, total
-from latentworld.training.recipes import Recipe, Stage
+from latentworld.training.driving.batches import Batch, sample
+from latentworld.training.driving.drives import Drives
+from latentworld.training.driving.objective import losses, total
+from latentworld.training.driving.recipe import Recipe, Stage
+from latentworld.training.stream import stream
 
 
 class DrivingTask:
@@ -32,7 +33,7 @@ class DrivingTask:
     def batches(self, stage: Stage, seed: int, steps: range) -> Iterator[Batch]:
         if not stage.encoder and steps:
             self.latents = encode_all(self.model, self.drives)
-        return stream(self.drives, seed, steps, lambda rng: _plan(stage, rng))
+        return stream(lambda rng: sample(self.drives, rng, **_plan(stage, rng)), seed, steps)
 
     def losses(self, stage: Stage, batch: Batch, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         if stage.encoder:

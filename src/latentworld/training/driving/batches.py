@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from queue import Queue
-from threading import Thread
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from latentworld.training.dataset import Drives
+from latentworld.training.driving.drives import Drives
 from latentworld.types import turn
 
 RATE = 2  # dataset rows to one imagined step (0.1 s and 0.2 s)
@@ -97,26 +95,3 @@ def _relative(pose: np.ndarray, other: np.ndarray) -> np.ndarray:
     c, s = np.cos(pose[..., 2]), np.sin(pose[..., 2])
     yaw = turn(d[..., 2])
     return np.stack([c * d[..., 0] + s * d[..., 1], c * d[..., 1] - s * d[..., 0], yaw], -1).astype(np.float32)
-
-
-def stream(drives: Drives, seed: int, steps: range, plan, ready: int = 2):
-    """Batches for ``steps``, each drawn from its own seed, so that a resumed run sees what the first would have.
-
-    plan: (rng) -> keyword arguments of sample. The next ones are read while one is used.
-    """
-    queue: Queue = Queue(ready)
-
-    def read() -> None:
-        try:
-            for step in steps:
-                rng = np.random.default_rng([seed, step])
-                queue.put(sample(drives, rng, **plan(rng)))
-        except BaseException as error:  # handed to the reader, who raises it
-            queue.put(error)
-
-    Thread(target=read, daemon=True).start()
-    for _ in steps:
-        batch = queue.get()
-        if isinstance(batch, BaseException):
-            raise batch
-        yield batch

@@ -11,7 +11,7 @@ from torch import Tensor
 from latentworld.model.latent_map import relative
 from latentworld.model.losses import laplace, sigreg
 from latentworld.model.world_model import Belief, WorldModel
-from latentworld.training.batches import Batch
+from latentworld.training.driving.batches import Batch
 
 OFFSETS = (1, 2, 3, 4, 6, 8, 10, 12, 16, 20)  # rows of the clip ahead, at which latents are predicted
 

@@ -1,0 +1,114 @@
+"""A world model of a scene before a camera at rest: patches become latents, a recurrent grid keeps what is hidden.
+
+No action, no map: what moves, moves by physics. The belief is laid out like the picture, so that what is known about a
+place stays there until it moves on, whether it can be seen or not.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+CELLS = 8  # a side
+SIDE = 64  # pixels
+
+
+@dataclass(frozen=True, slots=True)
+class SceneConfig:
+    latent_dim: int = 24  # numbers a cell
+    hidden_dim: int = 80
+    horizons: tuple[int, ...] = (1, 2, 4, 8)  # frames ahead, by which surprise is judged
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> SceneConfig:
+        return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in json.loads(text).items()})
+
+
+class SceneBelief(NamedTuple):
+    """hidden: (N, H, 8, 8), the recurrent grid. latents: (N, D, 8, 8), the last seen, or imagined."""
+
+    hidden: Tensor
+    latents: Tensor
+
+
+class Foreseen(NamedTuple):
+    """The next K frames. latents: (N, K, D, 8, 8). doubt: (N, K, 8, 8), log of the squared error to be expected."""
+
+    latents: Tensor
+    doubt: Tensor
+
+
+class SceneModel(nn.Module):
+    """Joint-embedding prediction (JEPA, LeCun 2022) with a convolutional recurrent belief (ConvGRU, arXiv 1511.06432).
+
+    A cell's latent comes from 12 pixels squared and no more. An encoder that sees farther learns to leave out what
+    moves and to speak of the background around it, which is easy to predict; this one has nothing else to speak of.
+    """
+
+    model_id: str = "unsaved"
+
+    def __init__(self, config: SceneConfig = SceneConfig()) -> None:
+        super().__init__()
+        self.config = config
+        latent, hidden = config.latent_dim, config.hidden_dim
+        self.encoder = nn.Sequential(
+            nn.Conv2d(3, 48, 8, 4, 2), nn.ReLU(),
+            nn.Conv2d(48, 96, 2, 2), nn.BatchNorm2d(96), nn.ReLU(),
+            nn.Conv2d(96, latent, 1), nn.BatchNorm2d(latent, affine=False),
+        )  # fmt: skip
+        self.gates = nn.Conv2d(2 * latent + hidden, 2 * hidden, 3, padding=1)
+        self.candidate = nn.Conv2d(2 * latent + hidden, hidden, 3, padding=1)
+        nn.init.constant_(self.gates.bias, -1.0)  # to begin with, keep what is known
+        self.change = nn.Sequential(
+            nn.Conv2d(hidden + latent, 96, 3, padding=1), nn.ReLU(), nn.Conv2d(96, latent, 1)
+        )  # fmt: skip
+        self.doubt = nn.Sequential(nn.Conv2d(hidden + latent, 32, 3, padding=1), nn.ReLU(), nn.Conv2d(32, 1, 1))
+        # How possible clips score (tracking.scene_surprise): mean and spread by horizon, quantiles of whole clips.
+        self.register_buffer("surprise_scale", torch.tensor([[0.0], [1.0]]).repeat(1, len(config.horizons)))
+        self.register_buffer("surprise_quantiles", torch.linspace(-3, 3, 513))
+        self.to(memory_format=torch.channels_last)
+
+    def encode(self, pixels: Tensor) -> Tensor:
+        """(N, T, 64, 64, 3) uint8 -> latents (N, T, D, 8, 8) of unit variance."""
+        x = pixels.flatten(0, 1).permute(0, 3, 1, 2).float().div(127.5).sub(1)
+        return self.encoder(x.contiguous(memory_format=torch.channels_last)).unflatten(0, pixels.shape[:2])
+
+    def start(self, latents: Tensor) -> SceneBelief:
+        """The belief after one frame (N, D, 8, 8), nothing being known before it."""
+        hidden = latents.new_zeros(len(latents), self.config.hidden_dim, CELLS, CELLS)
+        return self.update(SceneBelief(hidden, latents), latents)
+
+    def update(self, belief: SceneBelief, latents: Tensor) -> SceneBelief:
+        """Take in the next frame, seen or imagined; beside it its change since the last: motion at first sight."""
+        seen = torch.cat([latents, latents - belief.latents], 1)
+        reset, update = torch.sigmoid(self.gates(torch.cat([seen, belief.hidden], 1))).chunk(2, 1)
+        new = torch.tanh(self.candidate(torch.cat([seen, reset * belief.hidden], 1)))
+        return SceneBelief(belief.hidden + update * (new - belief.hidden), latents)
+
+    def track(self, latents: Tensor) -> SceneBelief:
+        """Beliefs after each of T frames: parts (N, T, ...). latents: (N, T, D, 8, 8)."""
+        belief = self.start(latents[:, 0])
+        beliefs = [belief]
+        for frame in latents.unbind(1)[1:]:
+            belief = self.update(belief, frame)
+            beliefs.append(belief)
+        return SceneBelief(*(torch.stack(parts, 1) for parts in zip(*beliefs, strict=True)))
+
+    def imagine(self, belief: SceneBelief, steps: int) -> Foreseen:
+        """What the next frames would be: each predicted latent is taken in as if it had been seen."""
+        latents, doubts = [], []
+        for step in range(steps):
+            known = torch.cat([belief.hidden, belief.latents], 1)
+            predicted = belief.latents + self.change(known)
+            latents.append(predicted)
+            doubts.append(self.doubt(known.detach()).squeeze(1))
+            if step < steps - 1:
+                belief = self.update(belief, predicted)
+        return Foreseen(torch.stack(latents, 1), torch.stack(doubts, 1))

@@ -1,0 +1,73 @@
+"""How surprising a film is to a scene model: where things were foretold, what came instead.
+
+For every frame, what was foretold 1 to 8 frames ahead is held against what came, cell by cell, in units of the error
+that was to be expected; the cells that fit worst count. Several horizons together see what one does not: a thing that
+should have come out from behind a screen is missed by the long ones for as long as it stays away.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from latentworld.model.scene_model import SceneModel
+
+CELLS = 4  # that fit worst, of 64
+FRAMES = 2  # most surprising ones, of a clip
+WARM_UP = 3  # frames before anything can surprise
+FLOOR = 0.01  # squared error that is never unexpected
+BATCH = 16
+
+
+@torch.no_grad()
+def misfits(model: SceneModel, pixels: np.ndarray) -> np.ndarray:
+    """Log misfit (N, T, K) of every frame at each horizon, NaN where nothing was foretold.
+
+    pixels: (N, T, 64, 64, 3) uint8.
+    """
+    out, horizons = [], model.config.horizons
+    for first in range(0, len(pixels), BATCH):
+        latents = model.encode(torch.from_numpy(np.ascontiguousarray(pixels[first : first + BATCH])))
+        n, length = latents.shape[:2]
+        beliefs = model.track(latents)
+        foreseen = model.imagine(type(beliefs)(*(part.flatten(0, 1) for part in beliefs)), max(horizons))
+        misfit = torch.full((n, length, len(horizons)), torch.nan)
+        for k, ahead in enumerate(horizons):
+            if ahead >= length:
+                continue
+            latent, doubt = (part[:, ahead - 1].unflatten(0, (n, length))[:, :-ahead] for part in foreseen)
+            error = (latent - latents[:, ahead:]).square().mean(2) / (doubt.exp() + FLOOR)
+            worst = error.flatten(2).topk(CELLS, 2).values.mean(2)
+            misfit[:, ahead:, k] = (worst + 1e-3).log()
+        misfit[:, :WARM_UP] = torch.nan
+        out.append(misfit.numpy())
+    return np.concatenate(out)
+
+
+def score(model: SceneModel, pixels: np.ndarray) -> np.ndarray:
+    """Surprise of every frame, (N, T), in standard deviations of possible clips'. pixels: (N, T, 64, 64, 3)."""
+    return frame_scores(misfits(model, pixels), model.surprise_scale.numpy())
+
+
+def p_values(model: SceneModel, clips: np.ndarray) -> np.ndarray:
+    """Of clip scores (N,): the share of held-out possible clips that surprise as much (conformal: Vovk et al. 2005)."""
+    quantiles = model.surprise_quantiles.numpy()
+    above = len(quantiles) - np.searchsorted(quantiles, clips, side="left")
+    return (1 + above) / (1 + len(quantiles))
+
+
+def scale(misfit: np.ndarray) -> np.ndarray:
+    """Mean and spread (2, K) of possible clips' misfits: what ``frame_scores`` measures in."""
+    return np.stack([np.nanmean(misfit, (0, 1)), np.nanstd(misfit, (0, 1)) + 1e-6]).astype(np.float32)
+
+
+def frame_scores(misfit: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """(N, T): mean over horizons in standard deviations; 0 where nothing was foretold."""
+    scores = (misfit - scale[0]) / scale[1]
+    known = ~np.isnan(scores)
+    return np.where(known, scores, 0).sum(-1) / np.maximum(known.sum(-1), 1)
+
+
+def clip_scores(frames: np.ndarray) -> np.ndarray:
+    """(N,) from frame scores (N, T): the mean of the most surprising frames."""
+    return np.sort(frames, 1)[:, -FRAMES:].mean(1)

@@ -1,0 +1,48 @@
+"""From nothing to a robot's world model: the recipes, and what ``training.train`` does with one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from latentworld.model.world_model import WorldModel
+from latentworld.training.driving import validation
+from latentworld.training.driving.collect import collect as collect_drives
+from latentworld.training.driving.drives import Drives
+from latentworld.training.driving.recipe import RECIPES, Recipe
+from latentworld.training.driving.task import DrivingTask
+from latentworld.training.episodes import dataset_file
+from latentworld.types import LatentworldError
+
+__all__ = ["RECIPES", "about", "collect", "task", "validate"]
+
+
+def collect(recipe: Recipe, data: Path, workers: int) -> dict[str, float]:
+    met: dict[str, float] = {}
+    for part in ("train", "validation"):
+        found = collect_drives(dataset_file(recipe.name, part, data), getattr(recipe, part), workers)
+        met |= {f"{part}_{key}": value for key, value in found.items()}
+    return met
+
+
+def task(recipe: Recipe, data: Path, clips: Path | None = None) -> DrivingTask:
+    if clips is not None:
+        raise LatentworldError(f"recipe {recipe.name}: learns from drives, not from clips; physics-small takes --clips")
+    return DrivingTask(recipe, Drives(dataset_file(recipe.name, "train", data)))
+
+
+def validate(model: WorldModel, recipe: Recipe, data: Path, clips: Path | None = None) -> dict[str, float]:
+    return validation.validate(model, Drives(dataset_file(recipe.name, "validation", data)))
+
+
+def about(recipe: Recipe) -> dict[str, str]:
+    """Lines of the card."""
+    how = {True: "end to end", False: "with the encoder at rest"}
+    stages = "; ".join(f"{s.steps} steps of {s.clips} clips × {s.length} rows {how[s.encoder]}" for s in recipe.stages)
+    return {
+        "data": f"{recipe.train.rooms} simulated rooms of {recipe.train.rows} rows (0.1 s each), scripted drivers",
+        "held out": f"{recipe.validation.rooms} rooms (seeds from {recipe.validation.first_seed}), never trained on",
+        "training": stages,
+        "note": "Made in simulation only: it knows the rooms of `latentworld.sim`. On a robot, collect and train on"
+        " what that robot sees. Latent errors are mean squared errors of unit-variance latents; `copy_last` is the same"
+        " with the last latent as prediction.",
+    }

@@ -1,0 +1,89 @@
+"""Possible clips to learn from: a dataset of ours, or a folder of films that others made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from latentworld.types import LatentworldError
+
+SIDE = 64
+SHORTEST = 8  # frames
+
+
+def read_clip(path: Path, key: str) -> np.ndarray:
+    """``key`` of an .npz file: (T, 64, 64, 3) uint8, T at least 8. Never unpickles."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if key not in file:
+                raise LatentworldError(f"clip {path}: expected an array '{key}', got {sorted(file) or 'none'}")
+            clip = file[key]
+    except (OSError, ValueError, EOFError, KeyError) as error:
+        raise LatentworldError(f"clip {path}: expected a readable .npz file, got {error}") from None
+    except Exception as error:  # zipfile.BadZipFile, zlib.error
+        if isinstance(error, LatentworldError):
+            raise
+        raise LatentworldError(f"clip {path}: expected a readable .npz file, got {error}") from None
+    shape = "x".join(map(str, clip.shape))
+    if clip.dtype != np.uint8:
+        raise LatentworldError(f"clip {path}: {key}: expected uint8, got {clip.dtype} {shape}")
+    if clip.ndim != 4 or clip.shape[1:] != (SIDE, SIDE, 3):
+        raise LatentworldError(f"clip {path}: {key}: expected (T, {SIDE}, {SIDE}, 3), got {clip.shape}")
+    if len(clip) < SHORTEST:
+        raise LatentworldError(f"clip {path}: {key}: expected at least {SHORTEST} frames, got {len(clip)}")
+    return clip
+
+
+class Clips:
+    """Clips to draw batches from. position (N, T, 2), hidden (N, T): known of ours, None of others'."""
+
+    def __init__(self, pixels: list[np.ndarray] | np.ndarray, position=None, hidden=None):
+        self.pixels, self.position, self.hidden = pixels, position, hidden
+        self.length = min(len(clip) for clip in pixels)
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    @classmethod
+    def from_dataset(cls, path: str | Path) -> Clips:
+        """All of an HDF5 file written by ``latentworld collect --recipe physics-small``."""
+        path = Path(path)
+        if not path.is_file():
+            raise LatentworldError(f"dataset {path}: no such file; `latentworld collect` makes one")
+        try:
+            with h5py.File(path, "r") as file:
+                count = len(file["ep_len"])
+                columns = [file[name][:] for name in ("pixels", "position", "hidden")]
+        except (OSError, KeyError) as error:
+            raise LatentworldError(f"dataset {path}: expected HDF5 with pixels, position, hidden: {error}") from None
+        return cls(*(column.reshape(count, -1, *column.shape[1:]) for column in columns))
+
+    @classmethod
+    def from_folder(cls, folder: str | Path, key: str = "possible") -> Clips:
+        """Every ``*.npz`` in a folder and below it, in the order of their names."""
+        paths = sorted(Path(folder).rglob("*.npz"))
+        if not paths:
+            raise LatentworldError(f"clips {folder}: expected *.npz files with '{key}', found none")
+        return cls([read_clip(path, key) for path in paths])
+
+    def split(self, every: int) -> tuple[Clips, Clips]:
+        """All clips but every ``every``-th, and those."""
+        if len(self) < 2:
+            raise LatentworldError(f"clips: expected at least 2, to learn from and to calibrate on, got {len(self)}")
+        apart = set(range(0, len(self), every))
+        return tuple(
+            Clips([self.pixels[i] for i in range(len(self)) if (i in apart) == held]) for held in (False, True)
+        )
+
+    def sample(self, rng: np.random.Generator, count: int, length: int) -> np.ndarray:
+        """(count, length, 64, 64, 3) uint8; half of them mirrored left to right."""
+        length = min(length, self.length)
+        out = np.empty((count, length, SIDE, SIDE, 3), np.uint8)
+        for i, clip in enumerate(rng.integers(len(self), size=count)):
+            frames = self.pixels[clip]
+            start = rng.integers(len(frames) - length + 1)
+            frames = frames[start : start + length]
+            out[i] = frames[:, :, ::-1] if rng.random() < 0.5 else frames
+        return out

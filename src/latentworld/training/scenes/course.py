@@ -1,0 +1,50 @@
+"""From nothing to a model of physics: the recipes, and what ``training.train`` does with one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from latentworld.model.scene_model import SceneModel
+from latentworld.training.episodes import dataset_file
+from latentworld.training.scenes import validation
+from latentworld.training.scenes.clips import Clips
+from latentworld.training.scenes.collect import collect as collect_clips
+from latentworld.training.scenes.recipe import RECIPES, SceneRecipe
+from latentworld.training.scenes.task import SceneTask
+
+__all__ = ["RECIPES", "about", "collect", "task", "validate"]
+
+HELD_OUT = 5  # every fifth of others' clips is kept to calibrate on
+
+
+def collect(recipe: SceneRecipe, data: Path, workers: int) -> dict[str, float]:
+    for part in ("train", "calibration"):
+        collect_clips(dataset_file(recipe.name, part, data), getattr(recipe, part), workers)
+    return {"train_clips": recipe.train.clips, "calibration_clips": recipe.calibration.clips}
+
+
+def task(recipe: SceneRecipe, data: Path, clips: Path | None = None) -> SceneTask:
+    return SceneTask(recipe, _clips(recipe, data, clips, "train"))
+
+
+def validate(model: SceneModel, recipe: SceneRecipe, data: Path, clips: Path | None = None) -> dict[str, float]:
+    held_out = _clips(recipe, data, clips, "calibration")
+    validation.calibrate(model, held_out)
+    return validation.validate(model, held_out)
+
+
+def _clips(recipe: SceneRecipe, data: Path, folder: Path | None, part: str) -> Clips:
+    if folder is None:
+        return Clips.from_dataset(dataset_file(recipe.name, part, data))
+    return Clips.from_folder(folder).split(HELD_OUT)[part == "calibration"]
+
+
+def about(recipe: SceneRecipe) -> dict[str, str]:
+    """Lines of the card."""
+    stages = "; ".join(f"{s.steps} steps of {s.clips} clips × {s.length} frames" for s in recipe.stages)
+    return {
+        "data": f"{recipe.train.clips} possible clips of the stage, seeds from {recipe.train.first_seed}",
+        "held out": f"{recipe.calibration.clips} possible clips, seeds from {recipe.calibration.first_seed}",
+        "training": stages,
+        "note": "Made in simulation only: it knows how things move on the stage of `latentworld.sim.stage`.",
+    }

@@ -1,0 +1,69 @@
+"""The loss of a scene model: foresee the latents of the next frames, keep latents and their changes spread out."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from latentworld.model.losses import sigreg
+from latentworld.model.scene_model import CELLS, SceneBelief, SceneModel
+
+FIRST = 1  # frames seen before anything is foretold
+REACH = 8  # frames within which a cell's change is looked at
+SAMPLES = 4096  # cells whose spread is looked at, a batch
+
+
+def cell_difference(one: Tensor, other: Tensor) -> Tensor:
+    """How much each cell of two films (..., 64, 64, 3) differs: (..., 8, 8) mean absolute levels."""
+    off = (one.float() - other.float()).abs()
+    pixels = one.shape[-2] // CELLS
+    return off.unflatten(-3, (CELLS, pixels)).unflatten(-2, (CELLS, pixels)).mean((-1, -2, -4))
+
+
+def losses(
+    model: SceneModel, pixels: Tensor, generator: torch.Generator, horizon: int, starts: int
+) -> dict[str, Tensor]:
+    """Every term, unweighted. pixels: (N, T, 64, 64, 3) uint8.
+
+    Most of a picture stands still. Pixels say where something changed, and there the terms look closer; they are no
+    target.
+    """
+    n, length = pixels.shape[:2]
+    latents = model.encode(pixels)
+    beliefs = model.track(latents)
+    room = length - horizon - FIRST
+    each = torch.arange(n).unsqueeze(1)
+    order = torch.rand(n, room, generator=generator).argsort(1)[:, :starts] + FIRST  # (N, S) frames
+    some = SceneBelief(*(part[each, order].flatten(0, 1) for part in beliefs))
+    foreseen = model.imagine(some, horizon)
+    then = order.unsqueeze(-1) + 1 + torch.arange(horizon)  # (N, S, K)
+    target = latents[each.unsqueeze(-1), then].flatten(0, 1)
+    error = (foreseen.latents - target).square().mean(2)  # (N * S, K, 8, 8)
+    with torch.no_grad():
+        moved = cell_difference(pixels[each.unsqueeze(-1), then], pixels[each, order].unsqueeze(2))
+        weight = moved / (moved.mean((1, 3, 4), keepdim=True) + 1e-3)
+        weight = (0.5 + 0.5 * weight).flatten(0, 1)
+    doubt = foreseen.doubt
+    return {
+        "predict": (weight * error).mean(),
+        "doubt": (error.detach() * torch.exp(-doubt) + doubt).mean(),
+    } | _spread(latents, pixels, generator)
+
+
+def _spread(latents: Tensor, pixels: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+    """SIGReg on latents, half of them from cells that changed, and on the change of those."""
+    n, length, width = latents.shape[:3]
+    apart = int(torch.randint(1, min(REACH, length), (), generator=generator))
+    moved = cell_difference(pixels[:, apart:], pixels[:, :-apart]).flatten(1)
+    chance = moved / (moved.sum(1, keepdim=True) + 1e-2) + 1e-7
+    where = torch.multinomial(chance, SAMPLES // n, replacement=True, generator=generator)
+    cells = latents[:, apart:].permute(0, 1, 3, 4, 2).flatten(1, 3)
+    before = latents[:, :-apart].permute(0, 1, 3, 4, 2).flatten(1, 3)
+    where = where.unsqueeze(-1).expand(-1, -1, width)
+    now = cells.gather(1, where).flatten(0, 1)
+    change = (now - before.gather(1, where).flatten(0, 1)) / math.sqrt(2)
+    any_cell = cells.flatten(0, 1)
+    any_cell = any_cell[torch.randint(len(any_cell), (SAMPLES // 2,), generator=generator)]
+    return {"sigreg": sigreg(torch.cat([now[::2], any_cell]), generator, 64), "change": sigreg(change, generator, 64)}

@@ -1,0 +1,61 @@
+"""Named recipes for models of scenes: everything that decides what comes out of ``latentworld train``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from latentworld.model.scene_model import SceneConfig
+
+
+@dataclass(frozen=True, slots=True)
+class FilmSettings:
+    clips: int = 6000
+    first_seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SceneStage:
+    steps: int
+    clips: int = 8  # a batch
+    length: int = 24  # frames a clip
+    horizon: int = 6  # imagined frames
+    starts: int = 6  # of imagination, a clip
+    rate: float = 5e-3
+    warm_up: int = 50
+    weight_decay: float = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class SceneWeights:
+    predict: float = 1.0
+    sigreg: float = 5.0
+    change: float = 5.0
+    doubt: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class SceneRecipe:
+    name: str
+    train: FilmSettings
+    calibration: FilmSettings
+    stages: tuple[SceneStage, ...]
+    model: SceneConfig = field(default_factory=SceneConfig)
+    weights: SceneWeights = field(default_factory=SceneWeights)
+    seed: int = 0
+
+
+# Clips to learn from, to calibrate surprise on, and to try things out on have seeds of their own, as has the test set.
+CALIBRATION_SEED = 5_000_000
+
+RECIPES = {
+    recipe.name: recipe
+    for recipe in (
+        SceneRecipe("physics-small", FilmSettings(6000), FilmSettings(1000, CALIBRATION_SEED), (SceneStage(6500),)),
+        SceneRecipe(
+            "physics-smoke",
+            FilmSettings(12),
+            FilmSettings(6, CALIBRATION_SEED),
+            (SceneStage(3, clips=2, starts=2, warm_up=1),),
+        ),
+    )
+}

@@ -1,0 +1,35 @@
+"""Learning physics by watching: what a Trainer needs to make a scene model from possible clips."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from latentworld.model.scene_model import SceneModel
+from latentworld.training.scenes.clips import Clips
+from latentworld.training.scenes.objective import losses
+from latentworld.training.scenes.recipe import SceneRecipe, SceneStage
+from latentworld.training.stream import stream
+
+
+class SceneTask:
+    """A SceneModel that learns from ``clips``."""
+
+    def __init__(self, recipe: SceneRecipe, clips: Clips):
+        self.recipe, self.clips = recipe, clips
+        torch.manual_seed(recipe.seed)
+        self.model = SceneModel(recipe.model)
+
+    def begin(self, stage: SceneStage) -> list[nn.Parameter]:
+        return list(self.model.train().parameters())
+
+    def batches(self, stage: SceneStage, seed: int, steps: range) -> Iterator[Tensor]:
+        return stream(lambda rng: torch.from_numpy(self.clips.sample(rng, stage.clips, stage.length)), seed, steps)
+
+    def losses(self, stage: SceneStage, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+        horizon = min(stage.horizon, batch.shape[1] - 3)
+        terms = losses(self.model, batch, generator, horizon, stage.starts)
+        weights = self.recipe.weights
+        return sum(getattr(weights, name) * term for name, term in terms.items()), terms

@@ -1,0 +1,68 @@
+"""Held-out figures of a scene model on possible clips, and the scale of its surprise."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from latentworld.model.scene_model import SceneBelief, SceneModel
+from latentworld.tracking.scene_surprise import clip_scores, frame_scores, misfits, scale
+from latentworld.training.scenes.clips import Clips
+from latentworld.training.scenes.objective import cell_difference
+
+AHEAD = (1, 3, 6)  # frames
+SEEN = range(4, 17)  # frames from which the next ones are imagined
+MEASURED = 240  # clips
+
+
+def calibrate(model: SceneModel, clips: Clips) -> None:
+    """Set ``model.surprise_scale`` and ``model.surprise_quantiles`` from possible clips that it never learned from.
+
+    The scale comes from one half, the quantiles from the other, which then are as new to it as what is judged later.
+    """
+    model.eval()
+    halves = [_of_one_length([clips.pixels[i] for i in range(half, len(clips), 2)]) for half in (0, 1)]
+    model.surprise_scale.copy_(torch.from_numpy(scale(_misfits(model, halves[0]))))
+    frames = [frame_scores(misfits(model, film), model.surprise_scale.numpy()) for film in halves[1]]
+    scores = np.concatenate([clip_scores(f) for f in frames])
+    model.surprise_quantiles.copy_(torch.from_numpy(np.quantile(scores, np.linspace(0, 1, 513))).float())
+
+
+def _of_one_length(pixels: list[np.ndarray]) -> list[np.ndarray]:
+    """Clips (T, ...) grouped by their length, each group one array (N, T, ...)."""
+    lengths = sorted({len(clip) for clip in pixels})
+    return [np.stack([clip for clip in pixels if len(clip) == length]) for length in lengths]
+
+
+def _misfits(model: SceneModel, films: list[np.ndarray]) -> np.ndarray:
+    """All frames of all films, (1, frames, K)."""
+    return np.concatenate([misfits(model, film).reshape(1, -1, len(model.config.horizons)) for film in films], 1)
+
+
+@torch.no_grad()
+def validate(model: SceneModel, clips: Clips) -> dict[str, float]:
+    """Errors of latents foretold, where something moved; ``copy_last``: with the last latent as prediction."""
+    model.eval()
+    length = clips.length
+    starts = torch.tensor([t for t in SEEN if t + max(AHEAD) < length] or [length - max(AHEAD) - 1])
+    error, copy = np.zeros(len(AHEAD)), np.zeros(len(AHEAD))
+    for first in range(0, min(len(clips), MEASURED), 12):
+        some = np.stack([clips.pixels[i][:length] for i in range(first, min(first + 12, len(clips), MEASURED))])
+        pixels = torch.from_numpy(some)
+        latents = model.encode(pixels)
+        beliefs = SceneBelief(*(part[:, starts].flatten(0, 1) for part in model.track(latents)))
+        foreseen = model.imagine(beliefs, max(AHEAD)).latents.unflatten(0, (len(pixels), len(starts)))
+        for k, ahead in enumerate(AHEAD):
+            moved = cell_difference(pixels[:, starts + ahead], pixels[:, starts])
+            weight = moved / (moved.mean((1, 2, 3), keepdim=True) + 1e-3)
+            error[k] += _weighted(weight, foreseen[:, :, ahead - 1] - latents[:, starts + ahead])
+            copy[k] += _weighted(weight, latents[:, starts] - latents[:, starts + ahead])
+    figures = {}
+    for k, ahead in enumerate(AHEAD):
+        figures[f"error_of_copy_last_{ahead}_frames"] = float(error[k] / copy[k])
+    return figures
+
+
+def _weighted(weight: Tensor, off: Tensor) -> float:
+    return float((weight * off.square().mean(2)).mean())

@@ -1,0 +1,144 @@
+"""Physics by watching: the clips, the loss, the scale of surprise; a small recipe end to end."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from latentworld.model import checkpoint
+from latentworld.model.scene_model import CELLS, SceneConfig, SceneModel
+from latentworld.model.world_model import WorldModel
+from latentworld.tracking import scene_surprise
+from latentworld.training.scenes.clips import Clips, read_clip
+from latentworld.training.scenes.objective import cell_difference, losses
+from latentworld.training.train import train
+from latentworld.types import LatentworldError
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory):
+    """The smallest recipe, run as a person would."""
+    folder = tmp_path_factory.mktemp("smoke")
+    path, figures = train("physics-smoke", folder / "data", folder / "runs")
+    return folder, path, figures
+
+
+def test_a_recipe_runs_from_nothing_to_a_calibrated_checkpoint(smoke):
+    _, path, figures = smoke
+    model = checkpoint.load(path, SceneModel)
+    assert all(np.isfinite(value) for value in figures.values())
+    assert (model.surprise_scale[1] > 0).all() and not torch.equal(
+        model.surprise_quantiles, torch.linspace(-3, 3, 513)
+    )
+    assert path.with_suffix(".md").read_text().count("physics-smoke") >= 2
+    assert checkpoint.card(path)["recipe"] == "physics-smoke"
+
+
+def test_one_kind_of_model_is_not_taken_for_another(smoke):
+    with pytest.raises(LatentworldError, match="expected a WorldModel, got a SceneModel"):
+        checkpoint.load(smoke[1])
+    with pytest.raises(LatentworldError, match="expected a SceneModel, got a WorldModel"):
+        checkpoint.load(checkpoint.shipped(), SceneModel)
+    assert isinstance(checkpoint.load(), WorldModel)
+
+
+def test_others_clips_train_the_same_recipe(tmp_path):
+    rng = np.random.default_rng(0)
+    for i in range(6):
+        clip = rng.integers(0, 255, (12 + i % 2, 64, 64, 3), dtype=np.uint8)
+        np.savez(tmp_path / f"{i}.npz", possible=clip)
+    path, _ = train("physics-smoke", runs=tmp_path / "runs", clips=tmp_path)
+    assert str(tmp_path) in checkpoint.card(path)["command"]
+
+
+def test_a_batch_holds_pieces_of_the_clips():
+    rng = np.random.default_rng(0)
+    pixels = [rng.integers(0, 255, (n, 64, 64, 3), dtype=np.uint8) for n in (24, 30)]
+    batch = Clips(pixels).sample(rng, 16, 24)
+    assert batch.shape == (16, 24, 64, 64, 3)
+    for piece in batch:
+        assert any(
+            np.array_equal(clip[t : t + 24], way)
+            for clip in pixels
+            for t in range(len(clip) - 23)
+            for way in (piece, piece[:, :, ::-1])
+        )
+
+
+def test_a_cell_differs_where_its_pixels_do():
+    one = torch.zeros(2, 64, 64, 3, dtype=torch.uint8)
+    other = one.clone()
+    other[1, 8:16, 24:32] = 100
+    off = cell_difference(one, other)
+    assert off.shape == (2, CELLS, CELLS) and off[1, 1, 3] == 100 and off.sum() == 100
+
+
+def test_a_latent_knows_its_own_patch_and_no_other():
+    model = SceneModel().eval()
+    pixels = torch.zeros(1, 1, 64, 64, 3, dtype=torch.uint8)
+    changed = pixels.clone()
+    changed[0, 0, 28:36, 28:36] = 255
+    off = (model.encode(pixels) - model.encode(changed)).abs().amax(2)[0, 0]
+    assert (off > 1e-4).nonzero().tolist() == [[3, 3], [3, 4], [4, 3], [4, 4]]
+
+
+def test_a_belief_depends_on_the_past_alone():
+    torch.manual_seed(0)
+    model = SceneModel(SceneConfig(8, 8)).eval()
+    latents = torch.randn(2, 6, 8, CELLS, CELLS)
+    later = latents.clone()
+    later[:, 4:] += 1
+    one, other = model.track(latents).hidden, model.track(later).hidden
+    assert torch.equal(one[:, :4], other[:, :4]) and not torch.equal(one[:, 4], other[:, 4])
+
+
+def test_the_loss_repeats_and_reaches_every_weight():
+    torch.manual_seed(0)
+    model = SceneModel(SceneConfig(8, 8)).train()
+    pixels = torch.randint(0, 255, (2, 12, 64, 64, 3), dtype=torch.uint8)
+    terms = [losses(model, pixels, torch.Generator().manual_seed(1), 4, 3) for _ in range(2)]
+    assert all(torch.equal(terms[0][name], terms[1][name]) for name in terms[0])
+    sum(terms[0].values()).backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
+
+
+def test_surprise_comes_with_what_was_not_foretold():
+    torch.manual_seed(0)
+    model = SceneModel(SceneConfig(8, 8)).eval()
+    pixels = np.zeros((1, 12, 64, 64, 3), np.uint8)
+    flash = pixels.copy()
+    flash[0, 9] = 255
+    quiet, loud = (scene_surprise.misfits(model, film) for film in (pixels, flash))
+    assert np.isnan(quiet[0, :3]).all()
+    assert (loud[0, 9, :3] > quiet[0, 9, :3]).all() and np.allclose(loud[0, 3:9], quiet[0, 3:9], equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    "clip, said",
+    [
+        (np.zeros((12, 32, 32, 3), np.uint8), r"expected \(T, 64, 64, 3\), got \(12, 32, 32, 3\)"),
+        (np.zeros((12, 64, 64), np.uint8), r"expected \(T, 64, 64, 3\), got \(12, 64, 64\)"),
+        (np.zeros((12, 64, 64, 3), np.float32), "expected uint8, got float32"),
+        (np.zeros((1, 64, 64, 3), np.uint8), "expected at least 8 frames, got 1"),
+        (np.array([{"a": 1}], object), "expected a readable .npz"),
+    ],
+)
+def test_a_bad_clip_is_named(tmp_path, clip, said):
+    path = tmp_path / "bad.npz"
+    np.savez(path, possible=clip)
+    with pytest.raises(LatentworldError, match=f"bad.npz.*{said}"):
+        read_clip(path, "possible")
+
+
+def test_no_clips_and_no_archive_are_named(tmp_path):
+    with pytest.raises(LatentworldError, match="expected .*npz files"):
+        Clips.from_folder(tmp_path)
+    (tmp_path / "junk.npz").write_bytes(b"PK junk")
+    with pytest.raises(LatentworldError, match="junk.npz: expected a readable"):
+        read_clip(tmp_path / "junk.npz", "possible")
+    np.savez(tmp_path / "other.npz", film=np.zeros(3))
+    with pytest.raises(LatentworldError, match="expected an array 'possible', got .*film"):
+        read_clip(tmp_path / "other.npz", "possible")
+    with pytest.raises(LatentworldError, match="learns from drives"):
+        train("smoke", runs=tmp_path, clips=tmp_path)
