@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import torch
 
+from latentworld.evaluation.physics import evaluate
+from latentworld.evaluation.physics_controls import CopyLast, ShortMemory
 from latentworld.model import checkpoint
 from latentworld.model.scene_model import CELLS, SceneConfig, SceneModel
 from latentworld.model.world_model import WorldModel
+from latentworld.sim.stage.properties import PROPERTIES
 from latentworld.tracking import scene_surprise
 from latentworld.training.scenes.clips import Clips, read_clip
 from latentworld.training.scenes.objective import cell_difference, losses
+from latentworld.training.scenes.recipe import CALIBRATION_SEED, FilmSettings
 from latentworld.training.train import train
 from latentworld.types import LatentworldError
 
@@ -142,3 +148,57 @@ def test_no_clips_and_no_archive_are_named(tmp_path):
         read_clip(tmp_path / "other.npz", "possible")
     with pytest.raises(LatentworldError, match="learns from drives"):
         train("smoke", runs=tmp_path, clips=tmp_path)
+
+
+def test_the_suite_is_measured_with_its_controls(smoke, tmp_path):
+    folder, path, _ = smoke
+    few = FilmSettings(12, CALIBRATION_SEED)
+    figures = evaluate(1, weights=path, data=folder / "data", json=tmp_path / "f.json", calibration=few)
+    assert json.loads((tmp_path / "f.json").read_text())["figures"] == figures
+    for prefix in ("", "shifted_", "untrained_", "copy_", "short_"):
+        shares = [figures[f"{prefix}pairwise_{name}"] for name in PROPERTIES]
+        assert figures[f"{prefix}pairwise_mean"] == pytest.approx(np.mean(shares))
+        assert figures[f"{prefix}pairwise_min"] == min(shares)
+        assert 0 <= figures[f"{prefix}auroc_mean"] <= 1
+    # Made once: a second run finds the same pairs.
+    assert evaluate(1, weights=path, data=folder / "data", calibration=few) == figures
+
+
+def test_pairs_of_others_are_scored_and_ties_are_lost(smoke, tmp_path):
+    rng = np.random.default_rng(0)
+    for name in ("gravity", "magic"):
+        (tmp_path / name).mkdir()
+        for i in range(3):
+            film = np.zeros((20, 64, 64, 3), np.uint8)
+            other = film.copy()
+            if name == "gravity":
+                other[12:, 20:40, 20:40] = rng.integers(100, 255)
+            np.savez(tmp_path / name / f"{i}.npz", possible=film, impossible=other)
+    figures = evaluate(clips=tmp_path, weights=smoke[1])
+    assert figures["pairwise_magic"] == 0.0 and figures["auroc_magic"] == 0.5
+    assert figures["pairwise_gravity"] == 1.0
+    np.savez(tmp_path / "magic" / "x.npz", possible=film, impossible=film[:12])
+    with pytest.raises(LatentworldError, match="x.npz: expected as many frames in both, got 20 possible, 12"):
+        evaluate(clips=tmp_path, weights=smoke[1])
+    with pytest.raises(LatentworldError, match="<property>/<id>.npz"):
+        evaluate(clips=tmp_path / "nowhere", weights=smoke[1])
+
+
+def test_short_memory_sees_three_frames_and_no_more():
+    torch.manual_seed(0)
+    model = SceneModel(SceneConfig(8, 8)).eval()
+    latents = torch.randn(1, 8, 8, CELLS, CELLS)
+    other = latents.clone()
+    other[:, :3] += 1
+    one, two = (ShortMemory(model).track(x).hidden for x in (latents, other))
+    assert torch.equal(one[:, 5:], two[:, 5:]) and not torch.equal(one[:, 4], two[:, 4])
+
+
+def test_copy_last_is_surprised_by_change_alone():
+    model = CopyLast(SceneModel(SceneConfig(8, 8)).eval())
+    pixels = np.zeros((1, 12, 64, 64, 3), np.uint8)
+    still = scene_surprise.misfits(model, pixels)
+    pixels[0, 6:] = 200
+    changed = scene_surprise.misfits(model, pixels)
+    assert np.allclose(still[0, 3:6], changed[0, 3:6], equal_nan=True) and changed[0, 6, 0] > still[0, 6, 0] + 1
+    assert changed[0, 11, 0] == pytest.approx(still[0, 11, 0])

@@ -14,8 +14,9 @@ from latentworld.training.driving.collect import CollectSettings, collect
 from latentworld.training.driving.drives import Drives
 from latentworld.training.driving.recipe import RECIPES
 from latentworld.training.driving.task import DrivingTask
-from latentworld.training.driving.validation import auroc, validate
+from latentworld.training.driving.validation import validate
 from latentworld.training.episodes import EpisodeWriter
+from latentworld.training.scores import auroc
 from latentworld.training.train import recipe_named
 from latentworld.training.trainer import SAVE_EVERY, Trainer
 from latentworld.types import LatentworldError
@@ -124,6 +125,7 @@ def test_auroc():
     assert auroc(np.array([0.1, 0.2, 0.3, 0.4, 9]), labels) == 1.0
     assert auroc(np.array([0.4, 0.3, 0.2, 0.1, 9]), labels) == 0.0
     assert np.isnan(auroc(np.zeros(2), np.zeros(2)))
+    assert auroc(np.zeros(4), labels[:4]) == 0.5
 
 
 def test_bad_data_is_named(tmp_path, data):

@@ -135,6 +135,24 @@ def navigation(
     evaluate(rooms, image_rooms, checkpoint=checkpoint and str(checkpoint), workers=workers, json=json)
 
 
+@evaluation.command()
+def physics(
+    clips: Annotated[
+        Optional[Path],
+        typer.Option(metavar="DIR", help="Pairs of others: DIR/<property>/<id>.npz with possible and impossible."),
+    ] = None,
+    pairs: Annotated[int, typer.Option(min=1, help="Pairs a property.")] = 204,
+    checkpoint: Checkpoint = None,
+    data: Annotated[Path, typer.Option(help="Folder where the test set is kept once it is made.")] = Path("data"),
+    workers: Workers = 2,
+    json: Json = None,
+) -> None:
+    """Violation of expectation: is the model more surprised where physics is broken? Nine properties, with controls."""
+    from latentworld.evaluation.physics import evaluate
+
+    evaluate(pairs, clips, checkpoint, data, workers, json)
+
+
 @app.command(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "allow_interspersed_args": False},
 )

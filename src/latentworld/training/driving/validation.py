@@ -11,6 +11,7 @@ from latentworld.model.world_model import Belief, WorldModel
 from latentworld.training.driving.batches import Batch, sample
 from latentworld.training.driving.drives import Drives
 from latentworld.training.driving.objective import track
+from latentworld.training.scores import auroc
 
 CLIPS, LENGTH, HORIZON, SEED = 256, 40, 15, 12345
 SEEN = 15  # rows of a clip the belief has taken in when it starts to imagine
@@ -101,16 +102,3 @@ def _summarise(m: dict[str, np.ndarray]) -> dict[str, float]:
     figures["recall_error"] = float(m["recall"].mean())
     figures["goal_pose_median_error_m"] = float(np.median(m["goal"]))
     return figures
-
-
-def auroc(scores: np.ndarray, labels: np.ndarray) -> float:
-    """Chance that a true case scores above a false one (Mann-Whitney); NaN labels are left out."""
-    known = ~np.isnan(labels)
-    scores, labels = scores[known], labels[known] > 0.5
-    order = scores.argsort()
-    ranks = np.empty(len(scores))
-    ranks[order] = np.arange(1, len(scores) + 1)
-    positive = labels.sum()
-    if not 0 < positive < len(labels):
-        return float("nan")
-    return float((ranks[labels].sum() - positive * (positive + 1) / 2) / (positive * (len(labels) - positive)))

@@ -1,0 +1,118 @@
+"""Violation of expectation: is a scene model more surprised by the film in which physics is broken?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from latentworld.evaluation.figures import write_figures
+from latentworld.evaluation.physics_controls import CopyLast, ShortMemory, untrained
+from latentworld.evaluation.physics_suite import FIRST_TEST_SEED, PAIRS, Pairs, SuiteSettings, others_suite, suite
+from latentworld.model import checkpoint
+from latentworld.model.scene_model import SceneModel
+from latentworld.tracking import scene_surprise
+from latentworld.training.episodes import dataset_file
+from latentworld.training.scenes.clips import Clips
+from latentworld.training.scenes.collect import collect
+from latentworld.training.scenes.recipe import RECIPES, FilmSettings
+from latentworld.training.scenes.validation import calibrate
+from latentworld.training.scores import auroc
+
+SHIPPED = "physics-small"
+Score = Callable[[np.ndarray], np.ndarray]  # films (N, T, 64, 64, 3) -> clip scores (N,)
+
+
+def clip_score(model: SceneModel) -> Score:
+    return lambda films: scene_surprise.clip_scores(scene_surprise.score(model, films))
+
+
+def evaluate(
+    pairs: int = PAIRS,
+    clips: str | Path | None = None,
+    weights: str | Path | None = None,
+    data: str | Path = "data",
+    workers: int = 2,
+    json: str | Path | None = None,
+    calibration: FilmSettings = RECIPES[SHIPPED].calibration,
+) -> dict[str, float]:
+    """The fixed suite, as the model has seen things look and shifted, beside controls; or pairs in folder ``clips``.
+
+    calibration: possible clips from which the controls get their scale of surprise.
+    """
+    model = checkpoint.load(weights or checkpoint.shipped(SHIPPED), SceneModel)
+    if clips is not None:
+        rows = measure(others_suite(Path(clips)), {"": clip_score(model)})
+        settings = {"clips": str(clips)}
+    else:
+        arms = {"": clip_score(model)} | _controls(model, calibration, Path(data), workers)
+        rows = measure(suite(SuiteSettings(pairs=pairs), Path(data), workers), arms)
+        shifted = measure(suite(SuiteSettings("shifted", pairs), Path(data), workers), {"shifted_": arms[""]})
+        rows |= shifted
+        settings = {"pairs_a_property": pairs, "first_seed": FIRST_TEST_SEED}
+    figures: dict[str, float] = {}
+    for prefix, kinds in rows.items():
+        figures |= summarise(kinds, prefix)
+    write_figures(json, figures, settings | {"checkpoint": str(weights or "shipped")})
+    Console().print(table(rows))
+    return figures
+
+
+def _controls(model: SceneModel, calibration: FilmSettings, data: Path, workers: int) -> dict[str, Score]:
+    """Copy-last, short memory and an untrained network, each with a scale of its own from possible clips."""
+    path = dataset_file(SHIPPED, "calibration", data)
+    collect(path, calibration, workers)
+    possible = Clips.from_dataset(path)
+    some = torch.from_numpy(np.stack([possible.pixels[i] for i in range(0, len(possible), 10)]))
+    controls = {"copy_": CopyLast(model), "short_": ShortMemory(model), "untrained_": untrained(model, some)}
+    for control in controls.values():
+        calibrate(control, possible)
+    return {prefix: clip_score(control) for prefix, control in controls.items()}
+
+
+Rows = dict[str, dict[tuple[str, str], tuple[float, float]]]
+
+
+def measure(pairs: Iterable[Pairs], arms: dict[str, Score]) -> Rows:
+    """By arm, property and kind: pairwise accuracy, where a tie is lost, and the AUROC of single films."""
+    rows: Rows = {prefix: {} for prefix in arms}
+    for some in pairs:
+        for prefix, score in arms.items():
+            possible, impossible = score(some.possible), score(some.impossible)
+            labels = np.repeat([0.0, 1.0], len(possible))
+            single = auroc(np.concatenate([possible, impossible]), labels)
+            rows[prefix][some.name, some.kind] = float((impossible > possible).mean()), single
+    return rows
+
+
+def summarise(kinds: dict[tuple[str, str], tuple[float, float]], prefix: str) -> dict[str, float]:
+    """A property counts as the mean of its kinds, the whole as the mean of its properties."""
+    names = list(dict.fromkeys(name for name, _ in kinds))
+    by_name = {n: np.mean([value for (name, _), value in kinds.items() if name == n], 0) for n in names}
+    pairwise = {n: float(value[0]) for n, value in by_name.items()}
+    return {
+        f"{prefix}pairwise_mean": float(np.mean(list(pairwise.values()))),
+        f"{prefix}pairwise_min": min(pairwise.values()),
+        f"{prefix}auroc_mean": float(np.mean([value[1] for value in by_name.values()])),
+        **{f"{prefix}pairwise_{n}": value for n, value in pairwise.items()},
+        **{f"{prefix}auroc_{n}": float(value[1]) for n, value in by_name.items()},
+        **{f"{prefix}pairwise_{name}_{kind}".replace(" ", "_"): value[0] for (name, kind), value in kinds.items()},
+    }
+
+
+def table(rows: Rows) -> Table:
+    """One row a kind: pairwise accuracy / AUROC of every arm."""
+    arms = (prefix.strip("_") or "model" for prefix in rows)
+    out = Table("property", "kind", *arms, title="Violation of expectation: pairwise accuracy / AUROC")
+    kinds = next(iter(rows.values()))
+    for name, kind in kinds:
+        cells = (arm.get((name, kind), (np.nan, np.nan)) for arm in rows.values())
+        out.add_row(name.replace("_", " "), kind.replace("_", " "), *(f"{p:.0%} / {a:.2f}" for p, a in cells))
+    out.add_section()
+    means = (summarise(arm, "") for arm in rows.values())
+    out.add_row("mean of properties", "", *(f"{m['pairwise_mean']:.0%} / {m['auroc_mean']:.2f}" for m in means))
+    return out
