@@ -1,5 +1,6 @@
 """The demo end to end over DDS, small: it drives, records, scores, draws, and leaves no process behind."""
 
+import fcntl
 import json
 import os
 import signal
@@ -224,3 +225,14 @@ def test_what_cannot_be_done_is_said_before_anything_is_started(options, said, t
     with pytest.raises(LatentworldError, match=said):
         run_demo(tmp_path / "out", **options)
     assert not (tmp_path / "out").exists()
+
+
+def test_two_demos_do_not_write_into_one_folder(tmp_path):
+    holder = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(holder, fcntl.LOCK_EX)
+    try:
+        with pytest.raises(LatentworldError, match="another one is writing to"):
+            run_demo(tmp_path)
+    finally:
+        os.close(holder)
+    assert not any(tmp_path.iterdir())

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -58,6 +62,13 @@ def run_demo(
     model = checkpoints.load(checkpoint)  # before anything is started: a bad file is said at once
     output.mkdir(parents=True, exist_ok=True)
     _end_in_order()
+    with _alone(output):
+        return _run(output, composed, rooms, model, checkpoint, json)
+
+
+def _run(
+    output: Path, composed: str, rooms: list[Room], model: WorldModel, checkpoint: Path | None, json: Path | None
+) -> int:
     console = Console()
     drives: list[Recorded] = []
     figures: dict[str, float] = {}
@@ -156,6 +167,19 @@ def _draw(
             report.remarks(figures), lambda share: progress.update(bar, completed=0.15 + 0.85 * share),
         )  # fmt: skip
         world.close()
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Two demos that write the same bag would spoil it for each other."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise LatentworldError(f"demo: another one is writing to {folder}; expected another --out") from None
+    finally:
+        os.close(handle)
 
 
 def _end_in_order() -> None:
