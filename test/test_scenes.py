@@ -11,6 +11,7 @@ import torch
 from latentworld.evaluation.physics import evaluate
 from latentworld.evaluation.physics_controls import CopyLast, ShortMemory
 from latentworld.model import checkpoint
+from latentworld.model.pixel_baseline import PixelBaseline
 from latentworld.model.scene_model import CELLS, SceneConfig, SceneModel
 from latentworld.model.world_model import WorldModel
 from latentworld.sim.stage.properties import PROPERTIES
@@ -202,3 +203,16 @@ def test_copy_last_is_surprised_by_change_alone():
     changed = scene_surprise.misfits(model, pixels)
     assert np.allclose(still[0, 3:6], changed[0, 3:6], equal_nan=True) and changed[0, 6, 0] > still[0, 6, 0] + 1
     assert changed[0, 11, 0] == pytest.approx(still[0, 11, 0])
+
+
+def test_the_pixel_baseline_foretells_frames_and_learns_by_the_same_loss():
+    torch.manual_seed(0)
+    model = PixelBaseline(SceneConfig(8, 8))
+    pixels = torch.randint(0, 255, (2, 12, 64, 64, 3), dtype=torch.uint8)
+    frames = torch.nn.functional.pixel_shuffle(model.encode(pixels)[0], 8)
+    assert torch.allclose(frames, pixels[0].permute(0, 3, 1, 2) / 127.5 - 1, atol=1e-6)
+    terms = losses(model, pixels, torch.Generator().manual_seed(1), 4, 3)
+    assert set(terms) == {"predict", "doubt"}
+    sum(terms.values()).backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
+    assert scene_surprise.misfits(model.eval(), pixels.numpy()).shape == (2, 12, 4)

@@ -13,13 +13,14 @@ from safetensors.torch import save_file
 from torch import nn
 
 from latentworld.model.config import ModelConfig
+from latentworld.model.pixel_baseline import PixelBaseline
 from latentworld.model.scene_model import SceneConfig, SceneModel
 from latentworld.model.world_model import WorldModel
 from latentworld.types import LatentworldError
 
 SHIPPED = "nav-small"
-CONFIGS = {WorldModel: ModelConfig, SceneModel: SceneConfig}
-Model = TypeVar("Model", WorldModel, SceneModel)
+CONFIGS = {WorldModel: ModelConfig, SceneModel: SceneConfig, PixelBaseline: SceneConfig}
+Model = TypeVar("Model", WorldModel, SceneModel, PixelBaseline)
 
 
 def shipped(name: str = SHIPPED) -> Path:

@@ -86,11 +86,15 @@ class SceneModel(nn.Module):
         return self.update(SceneBelief(hidden, latents), latents)
 
     def update(self, belief: SceneBelief, latents: Tensor) -> SceneBelief:
-        """Take in the next frame, seen or imagined; beside it its change since the last: motion at first sight."""
-        seen = torch.cat([latents, latents - belief.latents], 1)
-        reset, update = torch.sigmoid(self.gates(torch.cat([seen, belief.hidden], 1))).chunk(2, 1)
-        new = torch.tanh(self.candidate(torch.cat([seen, reset * belief.hidden], 1)))
-        return SceneBelief(belief.hidden + update * (new - belief.hidden), latents)
+        """Take in the next frame, seen or imagined."""
+        return SceneBelief(self.recur(belief.hidden, belief.latents, latents), latents)
+
+    def recur(self, hidden: Tensor, before: Tensor, latents: Tensor) -> Tensor:
+        """The recurrent grid after another frame; beside it stands its change since the last: motion at first sight."""
+        seen = torch.cat([latents, latents - before], 1)
+        reset, update = torch.sigmoid(self.gates(torch.cat([seen, hidden], 1))).chunk(2, 1)
+        new = torch.tanh(self.candidate(torch.cat([seen, reset * hidden], 1)))
+        return hidden + update * (new - hidden)
 
     def track(self, latents: Tensor) -> SceneBelief:
         """Beliefs after each of T frames: parts (N, T, ...). latents: (N, T, D, 8, 8)."""

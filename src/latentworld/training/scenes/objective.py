@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from latentworld.model.losses import sigreg
-from latentworld.model.scene_model import CELLS, SceneBelief, SceneModel
+from latentworld.model.pixel_baseline import PixelBaseline
+from latentworld.model.scene_model import CELLS, SceneModel
 
 FIRST = 1  # frames seen before anything is foretold
 REACH = 8  # frames within which a cell's change is looked at
@@ -36,7 +37,7 @@ def losses(
     room = length - horizon - FIRST
     each = torch.arange(n).unsqueeze(1)
     order = torch.rand(n, room, generator=generator).argsort(1)[:, :starts] + FIRST  # (N, S) frames
-    some = SceneBelief(*(part[each, order].flatten(0, 1) for part in beliefs))
+    some = type(beliefs)(*(part[each, order].flatten(0, 1) for part in beliefs))
     foreseen = model.imagine(some, horizon)
     then = order.unsqueeze(-1) + 1 + torch.arange(horizon)  # (N, S, K)
     target = latents[each.unsqueeze(-1), then].flatten(0, 1)
@@ -46,10 +47,9 @@ def losses(
         weight = moved / (moved.mean((1, 3, 4), keepdim=True) + 1e-3)
         weight = (0.5 + 0.5 * weight).flatten(0, 1)
     doubt = foreseen.doubt
-    return {
-        "predict": (weight * error).mean(),
-        "doubt": (error.detach() * torch.exp(-doubt) + doubt).mean(),
-    } | _spread(latents, pixels, generator)
+    terms = {"predict": (weight * error).mean(), "doubt": (error.detach() * torch.exp(-doubt) + doubt).mean()}
+    # Pixels cannot collapse.
+    return terms if isinstance(model, PixelBaseline) else terms | _spread(latents, pixels, generator)
 
 
 def _spread(latents: Tensor, pixels: Tensor, generator: torch.Generator) -> dict[str, Tensor]:

@@ -41,6 +41,7 @@ class SceneRecipe:
     stages: tuple[SceneStage, ...]
     model: SceneConfig = field(default_factory=SceneConfig)
     weights: SceneWeights = field(default_factory=SceneWeights)
+    pixels: bool = False  # the baseline that foretells pixels
     seed: int = 0
 
 

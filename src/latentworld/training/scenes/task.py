@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from latentworld.model.pixel_baseline import PixelBaseline
 from latentworld.model.scene_model import SceneModel
 from latentworld.training.scenes.clips import Clips
 from latentworld.training.scenes.objective import losses
@@ -20,7 +21,7 @@ class SceneTask:
     def __init__(self, recipe: SceneRecipe, clips: Clips):
         self.recipe, self.clips = recipe, clips
         torch.manual_seed(recipe.seed)
-        self.model = SceneModel(recipe.model)
+        self.model = (PixelBaseline if recipe.pixels else SceneModel)(recipe.model)
 
     def begin(self, stage: SceneStage) -> list[nn.Parameter]:
         return list(self.model.train().parameters())

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from latentworld.model.scene_model import SceneBelief, SceneModel
+from latentworld.model.scene_model import SceneModel
 from latentworld.tracking.scene_surprise import clip_scores, frame_scores, misfits, scale
 from latentworld.training.scenes.clips import Clips
 from latentworld.training.scenes.objective import cell_difference
@@ -51,7 +51,8 @@ def validate(model: SceneModel, clips: Clips) -> dict[str, float]:
         some = np.stack([clips.pixels[i][:length] for i in range(first, min(first + 12, len(clips), MEASURED))])
         pixels = torch.from_numpy(some)
         latents = model.encode(pixels)
-        beliefs = SceneBelief(*(part[:, starts].flatten(0, 1) for part in model.track(latents)))
+        beliefs = model.track(latents)
+        beliefs = type(beliefs)(*(part[:, starts].flatten(0, 1) for part in beliefs))
         foreseen = model.imagine(beliefs, max(AHEAD)).latents.unflatten(0, (len(pixels), len(starts)))
         for k, ahead in enumerate(AHEAD):
             moved = cell_difference(pixels[:, starts + ahead], pixels[:, starts])
