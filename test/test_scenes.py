@@ -154,7 +154,10 @@ def test_no_clips_and_no_archive_are_named(tmp_path):
 def test_the_suite_is_measured_with_its_controls(smoke, tmp_path):
     folder, path, _ = smoke
     few = FilmSettings(12, CALIBRATION_SEED)
-    figures = evaluate(1, weights=path, data=folder / "data", json=tmp_path / "f.json", calibration=few)
+    figures = evaluate(
+        1, weights=path, data=folder / "data", json=tmp_path / "f.json", pictures=tmp_path, calibration=few
+    )
+    assert {path.stem for path in tmp_path.glob("*.png")} == set(PROPERTIES)
     assert json.loads((tmp_path / "f.json").read_text())["figures"] == figures
     for prefix in ("", "shifted_", "untrained_", "copy_", "short_"):
         shares = [figures[f"{prefix}pairwise_{name}"] for name in PROPERTIES]

@@ -144,13 +144,16 @@ def physics(
     pairs: Annotated[int, typer.Option(min=1, help="Pairs a property.")] = 204,
     checkpoint: Checkpoint = None,
     data: Annotated[Path, typer.Option(help="Folder where the test set is kept once it is made.")] = Path("data"),
+    pictures: Annotated[
+        Optional[Path], typer.Option(metavar="DIR", help="Also draw films and their surprise, a PNG a property.")
+    ] = None,
     workers: Workers = 2,
     json: Json = None,
 ) -> None:
     """Violation of expectation: is the model more surprised where physics is broken? Nine properties, with controls."""
     from latentworld.evaluation.physics import evaluate
 
-    evaluate(pairs, clips, checkpoint, data, workers, json)
+    evaluate(pairs, clips, checkpoint, data, workers, json, pictures)
 
 
 @app.command(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from rich.table import Table
 
 from latentworld.evaluation.figures import write_figures
 from latentworld.evaluation.physics_controls import CopyLast, ShortMemory, untrained
+from latentworld.evaluation.physics_pictures import draw
 from latentworld.evaluation.physics_suite import FIRST_TEST_SEED, PAIRS, Pairs, SuiteSettings, others_suite, suite
 from latentworld.model import checkpoint
 from latentworld.model.scene_model import SceneModel
@@ -38,19 +39,21 @@ def evaluate(
     data: str | Path = "data",
     workers: int = 2,
     json: str | Path | None = None,
+    pictures: str | Path | None = None,
     calibration: FilmSettings = RECIPES[SHIPPED].calibration,
 ) -> dict[str, float]:
     """The fixed suite, as the model has seen things look and shifted, beside controls; or pairs in folder ``clips``.
 
-    calibration: possible clips from which the controls get their scale of surprise.
+    pictures: a folder for a PNG a property. calibration: possible clips from which the controls get their scale of
+    surprise.
     """
     model = checkpoint.load(weights or checkpoint.shipped(SHIPPED), SceneModel)
     if clips is not None:
-        rows = measure(others_suite(Path(clips)), {"": clip_score(model)})
+        rows = measure(_drawn(others_suite(Path(clips)), model, pictures), {"": clip_score(model)})
         settings = {"clips": str(clips)}
     else:
         arms = {"": clip_score(model)} | _controls(model, calibration, Path(data), workers)
-        rows = measure(suite(SuiteSettings(pairs=pairs), Path(data), workers), arms)
+        rows = measure(_drawn(suite(SuiteSettings(pairs=pairs), Path(data), workers), model, pictures), arms)
         shifted = measure(suite(SuiteSettings("shifted", pairs), Path(data), workers), {"shifted_": arms[""]})
         rows |= shifted
         settings = {"pairs_a_property": pairs, "first_seed": FIRST_TEST_SEED}
@@ -72,6 +75,18 @@ def _controls(model: SceneModel, calibration: FilmSettings, data: Path, workers:
     for control in controls.values():
         calibrate(control, possible)
     return {prefix: clip_score(control) for prefix, control in controls.items()}
+
+
+def _drawn(pairs: Iterable[Pairs], model: SceneModel, folder: str | Path | None) -> Iterator[Pairs]:
+    """The same pairs; on the way the first of every kind is drawn, all kinds of a property in one picture."""
+    by_name: dict[str, list[Pairs]] = {}
+    for some in pairs:
+        first = some._replace(possible=some.possible[:1], impossible=some.impossible[:1])
+        by_name.setdefault(some.name, []).append(first)
+        yield some
+    if folder is not None:
+        for name, kinds in by_name.items():
+            draw(Path(folder) / f"{name}.png", model, kinds)
 
 
 Rows = dict[str, dict[tuple[str, str], tuple[float, float]]]
