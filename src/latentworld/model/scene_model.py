@@ -19,9 +19,9 @@ SIDE = 64  # pixels
 
 @dataclass(frozen=True, slots=True)
 class SceneConfig:
-    latent_dim: int = 24  # numbers a cell
-    hidden_dim: int = 80
-    horizons: tuple[int, ...] = (1, 2, 4, 8)  # frames ahead, by which surprise is judged
+    latent_dim: int = 10  # numbers a cell
+    hidden_dim: int = 64
+    horizons: tuple[int, ...] = (4, 6, 8)  # frames ahead, by which surprise is judged
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), sort_keys=True)

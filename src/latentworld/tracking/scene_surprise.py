@@ -1,8 +1,8 @@
 """How surprising a film is to a scene model: where things were foretold, what came instead.
 
-For every frame, what was foretold 1 to 8 frames ahead is held against what came, cell by cell, in units of the error
-that was to be expected; the cells that fit worst count. Several horizons together see what one does not: a thing that
-should have come out from behind a screen is missed by the long ones for as long as it stays away.
+For every frame, what was foretold 4 to 8 frames ahead is held against what came, cell by cell, in units of the error
+that was to be expected. So far ahead, a thing that should have come out from behind a screen is missed for as long as
+it stays away; one frame ahead the model has given it up by then.
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ import torch
 
 from latentworld.model.scene_model import SceneModel
 
-CELLS = 4  # that fit worst, of 64
-FRAMES = 2  # most surprising ones, of a clip
 WARM_UP = 3  # frames before anything can surprise
 FLOOR = 0.01  # squared error that is never unexpected
 BATCH = 16
@@ -21,7 +19,7 @@ BATCH = 16
 
 @torch.no_grad()
 def misfits(model: SceneModel, pixels: np.ndarray) -> np.ndarray:
-    """Log misfit (N, T, K) of every frame at each horizon, NaN where nothing was foretold.
+    """Misfit (N, T, K) of every frame at each horizon, NaN where nothing was foretold.
 
     pixels: (N, T, 64, 64, 3) uint8.
     """
@@ -37,8 +35,7 @@ def misfits(model: SceneModel, pixels: np.ndarray) -> np.ndarray:
                 continue
             latent, doubt = (part[:, ahead - 1].unflatten(0, (n, length))[:, :-ahead] for part in foreseen)
             error = (latent - latents[:, ahead:]).square().mean(2) / (doubt.exp() + FLOOR)
-            worst = error.flatten(2).topk(CELLS, 2).values.mean(2)
-            misfit[:, ahead:, k] = (worst + 1e-3).log()
+            misfit[:, ahead:, k] = error.flatten(2).mean(2)
         misfit[:, :WARM_UP] = torch.nan
         out.append(misfit.numpy())
     return np.concatenate(out)
@@ -69,5 +66,5 @@ def frame_scores(misfit: np.ndarray, scale: np.ndarray) -> np.ndarray:
 
 
 def clip_scores(frames: np.ndarray) -> np.ndarray:
-    """(N,) from frame scores (N, T): the mean of the most surprising frames."""
-    return np.sort(frames, 1)[:, -FRAMES:].mean(1)
+    """(N,) from frame scores (N, T). All frames count: the worst of two films are often of what both show."""
+    return frames.mean(1)

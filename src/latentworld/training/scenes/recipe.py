@@ -20,7 +20,7 @@ class SceneStage:
     length: int = 24  # frames a clip
     horizon: int = 6  # imagined frames
     starts: int = 6  # of imagination, a clip
-    rate: float = 5e-3
+    rate: float = 2e-3
     warm_up: int = 50
     weight_decay: float = 1e-3
 
@@ -29,7 +29,7 @@ class SceneStage:
 class SceneWeights:
     predict: float = 1.0
     sigreg: float = 5.0
-    change: float = 5.0
+    change: float = 2.0
     doubt: float = 0.1
 
 
