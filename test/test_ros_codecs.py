@@ -212,7 +212,10 @@ def test_yaw_of_a_tilted_base():
     assert transforms.yaw_of_quaternion(Quaternion(x=x, y=y, z=z, w=w)) == pytest.approx(1.1)
 
 
-@pytest.mark.skipif(transforms.quaternion_from_euler is None, reason="tf_transformations is not installed")
+@pytest.mark.skipif(
+    transforms.quaternion_from_euler is None,
+    reason="tf_transformations is not on PyPI: this runs where a ROS 2 that has it is sourced",
+)
 def test_both_paths_agree(monkeypatch):
     installed = [transforms.yaw_of_quaternion(transforms.quaternion_of_yaw(y)) for y in (-2.0, 0.3)]
     monkeypatch.setattr(transforms, "quaternion_from_euler", None)

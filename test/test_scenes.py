@@ -57,6 +57,23 @@ def test_others_clips_train_the_same_recipe(tmp_path):
         np.savez(tmp_path / f"{i}.npz", possible=clip)
     path, _ = train("physics-smoke", runs=tmp_path / "runs", clips=tmp_path)
     assert str(tmp_path) in checkpoint.card(path)["command"]
+    assert str(tmp_path) in checkpoint.card(path)["about"]["data"]
+    (tmp_path / "5.npz").unlink()
+    with pytest.raises(LatentworldError, match="expected more than 5, .* got 5"):
+        train("physics-smoke", runs=tmp_path / "few", clips=tmp_path)
+
+
+def test_what_was_begun_on_other_clips_does_not_go_on(smoke, tmp_path):
+    folder, _, _ = smoke
+    for i in range(6):
+        np.savez(tmp_path / f"{i}.npz", possible=np.full((12, 64, 64, 3), i, np.uint8))
+    with pytest.raises(LatentworldError, match="state.safetensors: expected recipe physics-smoke .* remove it"):
+        train("physics-smoke", folder / "data", folder / "runs", clips=tmp_path)
+
+
+def test_weights_that_do_not_ship_are_named_with_the_way_to_make_them(tmp_path):
+    with pytest.raises(LatentworldError, match="nothing.safetensors: no such file; .*--recipe physics-small"):
+        evaluate(weights=tmp_path / "nothing.safetensors")
 
 
 def test_a_batch_holds_pieces_of_the_clips():

@@ -23,6 +23,7 @@ from latentworld.training.scenes.collect import collect
 from latentworld.training.scenes.recipe import RECIPES, FilmSettings
 from latentworld.training.scenes.validation import calibrate
 from latentworld.training.scores import auroc
+from latentworld.types import LatentworldError
 
 SHIPPED = "physics-small"
 Score = Callable[[np.ndarray], np.ndarray]  # films (N, T, 64, 64, 3) -> clip scores (N,)
@@ -47,7 +48,12 @@ def evaluate(
     pictures: a folder for a PNG a property. calibration: possible clips from which the controls get their scale of
     surprise.
     """
-    model = checkpoint.load(weights or checkpoint.shipped(SHIPPED), SceneModel)
+    weights = weights or checkpoint.shipped(SHIPPED)
+    if not Path(weights).exists():
+        raise LatentworldError(
+            f"checkpoint {weights}: no such file; `latentworld train --recipe {SHIPPED}` makes one for --checkpoint"
+        )
+    model = checkpoint.load(weights, SceneModel)
     if clips is not None:
         rows = measure(_drawn(others_suite(Path(clips)), model, pictures), {"": clip_score(model)})
         settings = {"clips": str(clips)}
@@ -60,7 +66,7 @@ def evaluate(
     figures: dict[str, float] = {}
     for prefix, kinds in rows.items():
         figures |= summarise(kinds, prefix)
-    write_figures(json, figures, settings | {"checkpoint": str(weights or "shipped")})
+    write_figures(json, figures, settings | {"checkpoint": str(weights)})
     Console().print(table(rows))
     return figures
 

@@ -47,17 +47,18 @@ def train(
     held-out figures.
     """
     recipe, course = recipe_named(name)
-    data, clips = Path(data), None if clips is None else Path(clips)
-    if clips is None:
-        course.collect(recipe, data, 2)
-    trainer = Trainer(course.task(recipe, data, clips), Path(runs) / name)
+    data = Path(data)
+    if clips is not None:
+        recipe = course.with_clips(recipe, Path(clips))
+    course.collect(recipe, data, 2)
+    trainer = Trainer(course.task(recipe, data), Path(runs) / name)
     model = trainer.run()
-    figures = course.validate(model, recipe, data, clips)
+    figures = course.validate(model, recipe, data)
     path = Path(out) if out else Path(runs) / name / f"{name}.safetensors"
     card = {
         "recipe": name,
         "command": f"./latentworld train --recipe {name}" + (f" --clips {clips}" if clips else ""),
-        "about": course.about(recipe) | ({"data": f"clips of {clips}"} if clips else {}),
+        "about": course.about(recipe),
         "settings": asdict(recipe),
         "seed": recipe.seed,
         "parameters": sum(p.numel() for p in model.parameters()),

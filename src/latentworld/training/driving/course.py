@@ -13,7 +13,7 @@ from latentworld.training.driving.task import DrivingTask
 from latentworld.training.episodes import dataset_file
 from latentworld.types import LatentworldError
 
-__all__ = ["RECIPES", "about", "collect", "task", "validate"]
+__all__ = ["RECIPES", "about", "collect", "task", "validate", "with_clips"]
 
 
 def collect(recipe: Recipe, data: Path, workers: int) -> dict[str, float]:
@@ -24,13 +24,15 @@ def collect(recipe: Recipe, data: Path, workers: int) -> dict[str, float]:
     return met
 
 
-def task(recipe: Recipe, data: Path, clips: Path | None = None) -> DrivingTask:
-    if clips is not None:
-        raise LatentworldError(f"recipe {recipe.name}: learns from drives, not from clips; physics-small takes --clips")
+def with_clips(recipe: Recipe, folder: Path) -> Recipe:
+    raise LatentworldError(f"recipe {recipe.name}: learns from drives, not from clips; physics-small takes --clips")
+
+
+def task(recipe: Recipe, data: Path) -> DrivingTask:
     return DrivingTask(recipe, Drives(dataset_file(recipe.name, "train", data)))
 
 
-def validate(model: WorldModel, recipe: Recipe, data: Path, clips: Path | None = None) -> dict[str, float]:
+def validate(model: WorldModel, recipe: Recipe, data: Path) -> dict[str, float]:
     return validation.validate(model, Drives(dataset_file(recipe.name, "validation", data)))
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from latentworld.model.scene_model import SIDE
 from latentworld.types import LatentworldError
 
-SIDE = 64
 SHORTEST = 8  # frames
 
 
@@ -20,15 +20,12 @@ def read_clip(path: Path, key: str) -> np.ndarray:
             if key not in file:
                 raise LatentworldError(f"clip {path}: expected an array '{key}', got {sorted(file) or 'none'}")
             clip = file[key]
-    except (OSError, ValueError, EOFError, KeyError) as error:
+    except LatentworldError:
+        raise
+    except Exception as error:  # what a broken archive raises depends on where it is broken
         raise LatentworldError(f"clip {path}: expected a readable .npz file, got {error}") from None
-    except Exception as error:  # zipfile.BadZipFile, zlib.error
-        if isinstance(error, LatentworldError):
-            raise
-        raise LatentworldError(f"clip {path}: expected a readable .npz file, got {error}") from None
-    shape = "x".join(map(str, clip.shape))
     if clip.dtype != np.uint8:
-        raise LatentworldError(f"clip {path}: {key}: expected uint8, got {clip.dtype} {shape}")
+        raise LatentworldError(f"clip {path}: {key}: expected uint8, got {clip.dtype}")
     if clip.ndim != 4 or clip.shape[1:] != (SIDE, SIDE, 3):
         raise LatentworldError(f"clip {path}: {key}: expected (T, {SIDE}, {SIDE}, 3), got {clip.shape}")
     if len(clip) < SHORTEST:
@@ -69,9 +66,9 @@ class Clips:
         return cls([read_clip(path, key) for path in paths])
 
     def split(self, every: int) -> tuple[Clips, Clips]:
-        """All clips but every ``every``-th, and those."""
-        if len(self) < 2:
-            raise LatentworldError(f"clips: expected at least 2, to learn from and to calibrate on, got {len(self)}")
+        """All clips but every ``every``-th, and those: two at least, for surprise is scaled on one half of them."""
+        if len(self) <= every:
+            raise LatentworldError(f"clips: expected more than {every}, some to calibrate on, got {len(self)}")
         apart = set(range(0, len(self), every))
         return tuple(
             Clips([self.pixels[i] for i in range(len(self)) if (i in apart) == held]) for held in (False, True)

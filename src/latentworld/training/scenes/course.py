@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from latentworld.model.scene_model import SceneModel
@@ -12,36 +13,50 @@ from latentworld.training.scenes.collect import collect as collect_clips
 from latentworld.training.scenes.recipe import RECIPES, SceneRecipe
 from latentworld.training.scenes.task import SceneTask
 
-__all__ = ["RECIPES", "about", "collect", "task", "validate"]
+__all__ = ["RECIPES", "about", "collect", "task", "validate", "with_clips"]
 
 HELD_OUT = 5  # every fifth of others' clips is kept to calibrate on
 
 
 def collect(recipe: SceneRecipe, data: Path, workers: int) -> dict[str, float]:
+    if recipe.others:
+        return {}
     for part in ("train", "calibration"):
         collect_clips(dataset_file(recipe.name, part, data), getattr(recipe, part), workers)
     return {"train_clips": recipe.train.clips, "calibration_clips": recipe.calibration.clips}
 
 
-def task(recipe: SceneRecipe, data: Path, clips: Path | None = None) -> SceneTask:
-    return SceneTask(recipe, _clips(recipe, data, clips, "train"))
+def with_clips(recipe: SceneRecipe, folder: Path) -> SceneRecipe:
+    """The recipe for clips that others made. It is another one: what was begun on our clips must not go on with it."""
+    return replace(recipe, others=str(folder.resolve()))
 
 
-def validate(model: SceneModel, recipe: SceneRecipe, data: Path, clips: Path | None = None) -> dict[str, float]:
-    held_out = _clips(recipe, data, clips, "calibration")
+def task(recipe: SceneRecipe, data: Path) -> SceneTask:
+    return SceneTask(recipe, _clips(recipe, data, "train"))
+
+
+def validate(model: SceneModel, recipe: SceneRecipe, data: Path) -> dict[str, float]:
+    held_out = _clips(recipe, data, "calibration")
     validation.calibrate(model, held_out)
     return validation.validate(model, held_out)
 
 
-def _clips(recipe: SceneRecipe, data: Path, folder: Path | None, part: str) -> Clips:
-    if folder is None:
+def _clips(recipe: SceneRecipe, data: Path, part: str) -> Clips:
+    if not recipe.others:
         return Clips.from_dataset(dataset_file(recipe.name, part, data))
-    return Clips.from_folder(folder).split(HELD_OUT)[part == "calibration"]
+    return Clips.from_folder(recipe.others).split(HELD_OUT)[part == "calibration"]
 
 
 def about(recipe: SceneRecipe) -> dict[str, str]:
     """Lines of the card."""
     stages = "; ".join(f"{s.steps} steps of {s.clips} clips × {s.length} frames" for s in recipe.stages)
+    if recipe.others:
+        return {
+            "data": f"possible clips of {recipe.others}",
+            "held out": f"every {HELD_OUT}th of them, never trained on",
+            "training": stages,
+            "note": "It knows how things move in the clips it was shown.",
+        }
     return {
         "data": f"{recipe.train.clips} possible clips of the stage, seeds from {recipe.train.first_seed}",
         "held out": f"{recipe.calibration.clips} possible clips, seeds from {recipe.calibration.first_seed}",

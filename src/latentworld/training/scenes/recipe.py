@@ -42,6 +42,7 @@ class SceneRecipe:
     model: SceneConfig = field(default_factory=SceneConfig)
     weights: SceneWeights = field(default_factory=SceneWeights)
     pixels: bool = False  # the baseline that foretells pixels
+    others: str = ""  # folder of possible clips that others made, instead of the two sets above
     seed: int = 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..looks import Style
-from ..stage import FRAMES
+from ..stage import FRAMES, Stage
 from .pair import Pair, require, rolling, screen, some_prop, splice, stage_with, until_fit, without
 from .passing import hidden_middle, passing
 
@@ -13,21 +13,30 @@ from .passing import hidden_middle, passing
 def _passage(rng: np.random.Generator, style: Style):
     stage, others, start = passing(rng, style, [some_prop(rng, style)])
     there = stage.simulate({0: start} | others)
-    return stage, there, without(there, 0), hidden_middle(stage, there)
+    return stage, there, hidden_middle(stage, there)
+
+
+def _gone(stage: Stage, there: np.ndarray, at: int) -> Pair:
+    """From frame ``at`` on it is no more."""
+    return Pair(stage, there, splice(there, without(there, 0), at))
+
+
+def _come(stage: Stage, there: np.ndarray, at: int) -> Pair:
+    """Until frame ``at`` it was not."""
+    never = without(there, 0)
+    return Pair(stage, never, splice(never, there, at))
 
 
 @until_fit
 def vanish(rng: np.random.Generator, style: Style) -> Pair:
     """It goes in and never comes out."""
-    stage, there, gone, at = _passage(rng, style)
-    return Pair(stage, there, splice(there, gone, at))
+    return _gone(*_passage(rng, style))
 
 
 @until_fit
 def appear(rng: np.random.Generator, style: Style) -> Pair:
     """It comes out and never went in."""
-    stage, there, gone, at = _passage(rng, style)
-    return Pair(stage, gone, splice(gone, there, at))
+    return _come(*_passage(rng, style))
 
 
 def _curtain(rng: np.random.Generator, style: Style):
@@ -45,21 +54,19 @@ def _curtain(rng: np.random.Generator, style: Style):
     hidden = stage.hidden(there, 0)
     require(hidden.sum() >= 3 and stage.clear(there, 0)[:up].any())
     at = int(hidden.argmax() + hidden.sum() // 2)
-    return stage, there, without(there, 0), at
+    return stage, there, at
 
 
 @until_fit
 def curtain_vanish(rng: np.random.Generator, style: Style) -> Pair:
     """A screen goes up and down again before a thing at rest: it is gone."""
-    stage, there, gone, at = _curtain(rng, style)
-    return Pair(stage, there, splice(there, gone, at))
+    return _gone(*_curtain(rng, style))
 
 
 @until_fit
 def curtain_appear(rng: np.random.Generator, style: Style) -> Pair:
     """A screen goes up and down again before nothing: there is something."""
-    stage, there, gone, at = _curtain(rng, style)
-    return Pair(stage, gone, splice(gone, there, at))
+    return _come(*_curtain(rng, style))
 
 
 PERMANENCE = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..looks import Style
-from ..stage import Start
+from ..stage import FRAME_PERIOD, Start
 from .pair import Pair, block, first_true, require, side, some_prop, stage_with, until_fit
 
 
@@ -41,7 +41,7 @@ def no_floor(rng: np.random.Generator, style: Style) -> Pair:
     at = first_true(there[:, 0, 1] < height + prop.foot - 0.02)
     level = there.copy()
     steps = np.arange(len(there) - at)
-    level[at:, 0, 0] = there[at, 0, 0] + speed * steps / 15
+    level[at:, 0, 0] = there[at, 0, 0] + speed * steps * FRAME_PERIOD
     level[at:, 0, 1:] = there[max(at - 3, 0), 0, 1:]
     require(4 <= at <= 14 and stage.clear(there, 0)[at - 2 : at + 1].all())
     return Pair(stage, there, level)
