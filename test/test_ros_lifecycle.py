@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from geometry_msgs.msg import TwistStamped
 from latentworld_ros.msg import Plan
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
@@ -86,6 +87,18 @@ def test_an_error_in_a_transition_is_said_and_leaves_the_state_before(graph):
 def set_rate(graph, value):
     request = SetParameters.Request(parameters=[ParameterMessage(name="rate", value=value)])
     return graph.call(SetParameters, "command_gate/set_parameters", request).results[0]
+
+
+def test_what_moves_is_stopped_though_something_fails_before(graph, capfd):
+    heard = graph.listen(TwistStamped, "cmd_vel", keep=lambda m: m.twist.linear.x)
+    node = graph.start(CommandGateNode)
+    graph.wait_for(lambda: heard)
+    heard.clear()
+    node.on_deactivation(lambda: 1 / 0)
+    assert node.trigger_shutdown() == TransitionCallbackReturn.FAILURE
+    graph.wait_for(lambda: len(heard) >= 4)
+    assert not any(heard)
+    assert "shut down failed: ZeroDivisionError" in capfd.readouterr().err
 
 
 def test_parameters_change_while_inactive_and_count_when_configured_again(graph):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Hashable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -171,15 +172,15 @@ class ManagedNode(LifecycleNode):
         return SUCCESS
 
     def _undo_activate(self) -> None:
-        for entry in self._inputs:
-            entry.destroy()
-        for destroy in reversed(self._destroyers):
-            destroy()
+        destroyers = [*self._destroyers, *(entry.destroy for entry in self._inputs)]
         self._inputs, self._destroyers = [], []
-        if self.worker is not None:
-            self.worker.barrier()
-        self.deactivate()
-        self.diagnostics.at_rest()
+        with ExitStack() as always:  # whatever fails on the way, what moves is stopped
+            always.callback(self.diagnostics.at_rest)
+            always.callback(self.deactivate)
+            if self.worker is not None:
+                always.callback(self.worker.barrier)
+            for destroy in destroyers:
+                always.callback(destroy)
 
     def _undo_configure(self) -> None:
         for output in self._outputs:
@@ -194,6 +195,8 @@ class ManagedNode(LifecycleNode):
         except Exception as error:  # rclpy would swallow it
             self.failure = f"{name} failed: {said(error)}"
             self.diagnostics.problem(TRANSITION, ERROR, self.failure)
+            if name == "shut down":  # no diagnostics will say it
+                self.get_logger().error(self.failure)
             self.get_logger().debug(traceback.format_exc())
             return FAILURE
         self.failure = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import os
 import signal
@@ -83,6 +84,8 @@ def _end_on_signal(end: Callable[[], None]) -> None:
             reader.recv(1)
             end()
             threading.Event().wait(_PATIENCE)
+            sys.stderr.write(f"latentworld: not ended {_PATIENCE:.0f} s after the signal, ended by force; it was here:\n")
+            faulthandler.dump_traceback()
             os._exit(1)
 
     threading.Thread(target=wait, name="signals", daemon=True).start()
