@@ -1,6 +1,6 @@
 """How fast the embedded world is on one core: physics, frames, whole camera periods, resets, distance queries.
 
-    ./latentworld benchmark simulator --json simulator.json
+./latentworld benchmark simulator --json simulator.json
 """
 
 from __future__ import annotations

@@ -35,9 +35,7 @@ def test_a_recipe_runs_from_nothing_to_a_calibrated_checkpoint(smoke):
     _, path, figures = smoke
     model = checkpoint.load(path, SceneModel)
     assert all(np.isfinite(value) for value in figures.values())
-    assert (model.surprise_scale[1] > 0).all() and not torch.equal(
-        model.surprise_quantiles, torch.linspace(-3, 3, 513)
-    )
+    assert (model.surprise_scale[1] > 0).all() and not torch.equal(model.surprise_quantiles, torch.linspace(-3, 3, 513))
     assert path.with_suffix(".md").read_text().count("physics-smoke") >= 2
     assert checkpoint.card(path)["recipe"] == "physics-smoke"
 

@@ -19,9 +19,7 @@ class OracleSimulator:
     def pose(self) -> np.ndarray:
         return self.world.truth().pose
 
-    def simulate(
-        self, state: WorldState, candidates: np.ndarray, dt: float, latents: bool = False
-    ) -> Consequences:
+    def simulate(self, state: WorldState, candidates: np.ndarray, dt: float, latents: bool = False) -> Consequences:
         """As ConsequenceSimulator.simulate; contact and drop are all but certain on either side of the rim."""
         k, horizon, _ = candidates.shape
         velocity = np.repeat(state.velocity[None].astype(np.float32), k, 0)

@@ -84,7 +84,7 @@ def _end_on_signal(end: Callable[[], None]) -> None:
             reader.recv(1)
             end()
             threading.Event().wait(_PATIENCE)
-            sys.stderr.write(f"latentworld: not ended {_PATIENCE:.0f} s after the signal, ended by force; it was here:\n")
+            sys.stderr.write(f"latentworld: ended by force, {_PATIENCE:.0f} s after the signal it was still here:\n")
             faulthandler.dump_traceback()
             os._exit(1)
 
