@@ -12,11 +12,14 @@ from latentworld.evaluation.physics import evaluate
 from latentworld.evaluation.physics_controls import CopyLast, ShortMemory
 from latentworld.model import checkpoint
 from latentworld.model.pixel_baseline import PixelBaseline
-from latentworld.model.scene_model import CELLS, SceneConfig, SceneModel
+from latentworld.model.scene_model import CELLS, COLOURS, SceneConfig, SceneModel
 from latentworld.model.world_model import WorldModel
+from latentworld.sim.stage.clips import possible_clip
 from latentworld.sim.stage.properties import PROPERTIES
+from latentworld.sim.stage.stage import FRAMES
 from latentworld.tracking import scene_surprise
 from latentworld.training.scenes.clips import Clips, read_clip
+from latentworld.training.scenes.collect import collect
 from latentworld.training.scenes.objective import cell_difference, losses
 from latentworld.training.scenes.recipe import CALIBRATION_SEED, FilmSettings
 from latentworld.training.train import train
@@ -88,6 +91,18 @@ def test_a_batch_holds_pieces_of_the_clips():
         )
 
 
+def test_clips_on_disk_are_what_was_collected(tmp_path):
+    collect(tmp_path / "clips.h5", FilmSettings(3, CALIBRATION_SEED), workers=1)
+    clips = Clips.from_dataset(tmp_path / "clips.h5")
+    assert len(clips) == 3 and clips.length == FRAMES
+    for i, pixels in enumerate(clips.pixels):
+        assert np.array_equal(pixels, possible_clip(CALIBRATION_SEED + i).pixels)
+    looks = clips.sample(np.random.default_rng(0), 4, 12, stride=2)
+    assert all(
+        any(np.array_equal(f, g) or np.array_equal(f, g[:, ::-1]) for c in clips.pixels for g in c) for f in looks[:, 5]
+    )
+
+
 def test_a_cell_differs_where_its_pixels_do():
     one = torch.zeros(2, 64, 64, 3, dtype=torch.uint8)
     other = one.clone()
@@ -105,10 +120,30 @@ def test_a_latent_knows_its_own_patch_and_no_other():
     assert (off > 1e-4).nonzero().tolist() == [[3, 3], [3, 4], [4, 3], [4, 4]]
 
 
+def test_two_numbers_of_a_cell_say_its_colour_and_nothing_else():
+    model = SceneModel().eval()
+    pixels = torch.full((3, 1, 64, 64, 3), 100, dtype=torch.uint8)
+    pixels[1, 0, 8:16, 24:32] = torch.tensor([200, 50, 50], dtype=torch.uint8)  # as light, but red
+    pixels[2, 0, 8:16, 24:32] = 200  # lighter, as grey
+    grey, red, light = model.encode(pixels)[:, 0, -COLOURS:]
+    assert ((grey - red).abs().amax(0) > 0.1).nonzero().tolist() == [[1, 3]]
+    assert torch.allclose(grey, light, atol=1e-5)
+
+
+def test_a_wall_is_heard_of_along_its_column():
+    torch.manual_seed(0)
+    model = SceneModel(SceneConfig(8, 8)).eval()
+    latents = torch.zeros(2, 10, CELLS, CELLS)
+    latents[1, :, 0, 4] = 3.0  # at the top; after two looks its neighbours' neighbours know by touch, the rest by line
+    one, other = model.update(model.start(latents), latents).hidden
+    reached = ((one - other).abs().amax(0) > 1e-6).nonzero().tolist()
+    assert [7, 4] in reached and [0, 0] in reached and [7, 0] not in reached
+
+
 def test_a_belief_depends_on_the_past_alone():
     torch.manual_seed(0)
     model = SceneModel(SceneConfig(8, 8)).eval()
-    latents = torch.randn(2, 6, 8, CELLS, CELLS)
+    latents = torch.randn(2, 6, 10, CELLS, CELLS)
     later = latents.clone()
     later[:, 4:] += 1
     one, other = model.track(latents).hidden, model.track(later).hidden
@@ -206,7 +241,7 @@ def test_pairs_of_others_are_scored_and_ties_are_lost(smoke, tmp_path):
 def test_short_memory_sees_three_frames_and_no_more():
     torch.manual_seed(0)
     model = SceneModel(SceneConfig(8, 8)).eval()
-    latents = torch.randn(1, 8, 8, CELLS, CELLS)
+    latents = torch.randn(1, 8, 10, CELLS, CELLS)
     other = latents.clone()
     other[:, :3] += 1
     one, two = (ShortMemory(model).track(x).hidden for x in (latents, other))

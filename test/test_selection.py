@@ -1,6 +1,7 @@
 """Planning: the search, the critics, the way to the goal, and when the robot must stand."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from latentworld.selection.critics import Scene, critics, weigh
 from latentworld.selection.parameters import SelectionParameters
 from latentworld.selection.seeds import seed_plans, shifted
 from latentworld.selection.selector import ActionSelector
+from latentworld.selection.wariness import Wariness
 from latentworld.selection.way import WayToGoal
 from latentworld.sim.world import World
 from latentworld.types import (
@@ -217,3 +219,19 @@ def test_parameters_refuse_what_is_out_of_bounds():
     with pytest.raises(LatentworldError, match="parameter dt: expected float, got '0.2'"):
         SelectionParameters(dt="0.2")
     check(P)
+
+
+def test_after_a_violation_it_goes_slowly_for_a_while_and_plans_anew():
+    selector = ActionSelector(OpenFloor(), SelectionParameters())
+
+    def fastest(t, p_value=1.0):
+        plan = selector.select(replace(state(t), p_value=p_value), pose_goal(4.0, 0.0), 1.0)
+        assert plan.status is PlanStatus.OK
+        return float(plan.sequence.values[:, 0].max())
+
+    assert fastest(1.0) > 0.4
+    assert fastest(1.1, p_value=1e-6) == pytest.approx(P.violation_linear)
+    assert fastest(1.2) == pytest.approx(P.violation_linear)
+    assert fastest(1.1 + P.violation_time + 0.1) > 0.4
+    assert Wariness(P).notice(replace(state(1.0), p_value=1e-6))
+    assert not Wariness(replace(P, violation_p_value=0.0)).notice(replace(state(1.0), p_value=0.0))

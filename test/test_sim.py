@@ -297,3 +297,27 @@ def test_no_way_through_a_closed_wall():
     assert shortest_path(np.array([-1.0, 0]), np.array([1.0, 0]), clearance, (4, 4), 0.3) is None
     path = shortest_path(np.array([-1.0, 0]), np.array([-1.0, 1]), clearance, (4, 4), 0.3)
     assert np.hypot(*np.diff(path, axis=0).T).sum() == pytest.approx(1.0, abs=0.1)
+
+
+def test_an_obstacle_is_put_elsewhere_or_away_against_all_physics(world):
+    for seed in range(20):
+        world.reset(seed)
+        for index, obstacle in enumerate(world.room.obstacles):
+            before = world.obstacle_positions()
+            there = world.from_room(np.array([obstacle.x, obstacle.y]))
+            assert before[index] == pytest.approx(there, abs=1e-3)
+            assert world.clearance(there[None])[0] < 0
+            world.place_obstacle(index, np.nan, np.nan)
+            assert world.clearance(there[None])[0] > 0
+            world.place_obstacle(index, 0.5, -0.2)
+            assert world.obstacle_positions()[index] == pytest.approx([0.5, -0.2], abs=1e-3)
+            assert world.clearance(np.array([[0.5, -0.2]]))[0] < 0
+            world.place_obstacle(index, *there)
+    world.reset(3)
+    x, y, yaw = world.truth().pose
+    empty = world.frame()
+    world.place_obstacle(0, x + np.cos(yaw), y + np.sin(yaw))
+    full = world.frame()
+    assert full.depth[32, 32] < 1.0 and not np.array_equal(empty.rgb, full.rgb)
+    world.reset(3)
+    assert np.array_equal(world.frame().rgb, empty.rgb)

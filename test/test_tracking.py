@@ -112,8 +112,19 @@ def test_what_does_not_belong_is_refused_and_the_belief_stays(model):
 
 def test_p_values_are_conformal():
     rng = np.random.default_rng(0)
-    scale = SurpriseScale(np.sort(rng.standard_normal(999)), threshold=0.01)
+    scale = SurpriseScale(np.sort(rng.standard_normal(4999)), threshold=0.01)
     fresh = np.array([scale.judge(0, x).p_value for x in rng.standard_normal(20_000)])
     for alpha in (0.01, 0.05, 0.2):
         assert (fresh <= alpha).mean() == pytest.approx(alpha, rel=0.4)
     assert scale.judge(0, 10.0).violation and not scale.judge(0, 0.0).violation
+
+
+def test_one_frame_in_ten_thousand_is_told_from_one_in_a_thousand():
+    rng = np.random.default_rng(0)
+    scale = SurpriseScale(np.quantile(rng.laplace(size=100_000), np.linspace(0, 1, 513)), threshold=1e-4)
+    for share in (1e-3, 1e-4, 1e-5):
+        true = -np.log(2 * share)  # of the Laplace distribution
+        assert share / 2 < scale.p_value(true) < share * 2
+    raw = np.linspace(-3, 12, 500)
+    p_values = [scale.p_value(x) for x in raw]
+    assert np.all(np.diff(p_values) <= 0) and scale.judge(0, 12.0).violation and not scale.judge(0, 5.0).violation

@@ -13,7 +13,7 @@ class CopyLast(nn.Module):
 
     def __init__(self, model: SceneModel) -> None:
         super().__init__()
-        self.config, self.encode = model.config, model.encode
+        self.config, self.encode, self.errors = model.config, model.encode, model.errors
         self.register_buffer("surprise_scale", model.surprise_scale.clone())
         self.register_buffer("surprise_quantiles", model.surprise_quantiles.clone())
 
@@ -22,7 +22,7 @@ class CopyLast(nn.Module):
 
     def imagine(self, belief: SceneBelief, steps: int) -> Foreseen:
         latents = belief.latents.unsqueeze(1).expand(-1, steps, -1, -1, -1)
-        return Foreseen(latents, torch.zeros_like(latents[:, :, 0]))
+        return Foreseen(latents, torch.full_like(latents[:, :, :1], -torch.inf))
 
 
 class ShortMemory(CopyLast):
@@ -49,7 +49,7 @@ def untrained(model: SceneModel, pixels: Tensor, seed: int = 0) -> SceneModel:
     """A network of the same form that has learned nothing but the mean and spread of its own latents."""
     torch.manual_seed(seed)
     fresh = SceneModel(model.config)
-    for part in fresh.encoder:
+    for part in fresh.encoder.modules():
         if isinstance(part, nn.BatchNorm2d):
             part.momentum = None  # an average over all batches
     fresh.train().encode(pixels)

@@ -8,14 +8,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from latentworld.model.scene_model import CELLS, SIDE, Foreseen, SceneConfig, SceneModel
+from latentworld.model.scene_model import CELLS, COLOURS, SIDE, Foreseen, SceneConfig, SceneModel
 
 PATCH = SIDE // CELLS
 PIXELS = 3 * PATCH * PATCH  # of a cell
 
 
 class PixelBelief(NamedTuple):
-    """hidden: (N, H, 8, 8). latents: (N, 192, 8, 8), the last frame. codes: (N, D, 8, 8), what is made of it."""
+    """hidden: (N, H, 8, 8). latents: (N, 192, 8, 8), the last frame. codes: (N, L, 8, 8), what is made of it."""
 
     hidden: Tensor
     latents: Tensor
@@ -31,8 +31,9 @@ class PixelBaseline(SceneModel):
 
     def __init__(self, config: SceneConfig) -> None:
         super().__init__(config)
-        known = config.hidden_dim + config.latent_dim
+        known = config.hidden_dim + config.latent_dim + COLOURS
         self.change = nn.Sequential(nn.Conv2d(known, 96, 3, padding=1), nn.ReLU(), nn.Conv2d(96, PIXELS, 1))
+        self.doubt = nn.Sequential(nn.Conv2d(known, 32, 3, padding=1), nn.ReLU(), nn.Conv2d(32, 1, 1))
         self.to(memory_format=torch.channels_last)
 
     def encode(self, pixels: Tensor) -> Tensor:
@@ -51,12 +52,15 @@ class PixelBaseline(SceneModel):
             known = torch.cat([belief.hidden, belief.codes], 1)
             painted = belief.latents + self.change(known)
             frames.append(painted)
-            doubts.append(self.doubt(known.detach()).squeeze(1))
+            doubts.append(self.doubt(known.detach()))
             if step < steps - 1:
                 codes = self._look(painted)
                 belief = PixelBelief(self.recur(belief.hidden, belief.codes, codes), painted, codes)
         return Foreseen(torch.stack(frames, 1), torch.stack(doubts, 1))
 
+    def errors(self, foreseen: Tensor, came: Tensor) -> Tensor:
+        """Pixels have one aspect."""
+        return (foreseen - came).square().mean(-3, keepdim=True)
+
     def _look(self, frames: Tensor) -> Tensor:
-        x = F.pixel_shuffle(frames, PATCH)
-        return self.encoder(x.contiguous(memory_format=torch.channels_last))
+        return self.encoder(F.pixel_shuffle(frames, PATCH))

@@ -20,6 +20,7 @@ from latentworld.ros.models import world_model
 from latentworld.ros.node import ManagedNode
 from latentworld.ros.process import run
 from latentworld.ros.worker import Worker
+from latentworld.tracking.surprise import VIOLATION
 from latentworld.tracking.tracker import WorldStateTracker
 from latentworld.types import Action, Latent, LatentworldError, WorldState, seconds
 
@@ -27,7 +28,7 @@ from latentworld.types import Action, Latent, LatentworldError, WorldState, seco
 @dataclass(frozen=True, slots=True)
 class WorldStateTrackerParameters:
     checkpoint: str = parameter("", "path of a checkpoint; empty: the shipped one")
-    violation_threshold: float = parameter(0.01, "p-value below which a surprise is a violation", 0.0, 1.0)
+    violation_threshold: float = parameter(VIOLATION, "p-value below which a surprise is a violation", 0.0, 1.0)
     prediction_limit: float = parameter(2.0, "s to predict on without a frame", 0.0, 60.0)
     input_timeout: float = parameter(2.0, "s without latents or odometry until it is an error", 0.1, 60.0)
     enable_stamped_cmd_vel: bool = parameter(True, commands.STAMPED)

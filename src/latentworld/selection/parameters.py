@@ -27,6 +27,11 @@ class SelectionParameters:
         0.3, "probability of a drop within reaction_time at which a plan is refused", 0.0, 1.0
     )
     reaction_time: float = parameter(0.8, "seconds of a plan that must be safe, or the robot stands", 0.0, 10.0)
+    violation_p_value: float = parameter(
+        2e-4, "p-value of the surprise below which the robot goes slowly for a while and plans anew; 0: never", 0.0, 1.0
+    )
+    violation_time: float = parameter(3.0, "seconds that it goes slowly after that", 0.0, 60.0)
+    violation_linear: float = parameter(0.2, "m/s forward at most meanwhile", 0.0, 5.0)
     goal_weight: float = parameter(1.0, "cost of a metre of distance to the goal", 0.0, 1e6)
     goal_power: int = parameter(1, "exponent of that cost", 1, 4)
     way_margin: float = parameter(

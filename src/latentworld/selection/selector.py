@@ -12,6 +12,7 @@ from latentworld.selection.critics import Scene, critics, weigh
 from latentworld.selection.locator import GoalLocator
 from latentworld.selection.parameters import SelectionParameters
 from latentworld.selection.seeds import seed_plans, shifted
+from latentworld.selection.wariness import Wariness
 from latentworld.selection.way import WayToGoal
 from latentworld.types import (
     ActionSequence,
@@ -46,6 +47,7 @@ class ActionSelector:
         self.simulator, self.locator = simulator, locator
         self.parameters = parameters or SelectionParameters()
         self.critics = critics()
+        self.wariness = Wariness(self.parameters)
         self.seeds = seed_plans(self.parameters)
         self.reset()
 
@@ -93,6 +95,9 @@ class ActionSelector:
 
     def _search(self, state: WorldState, target: np.ndarray, deadline: float, began: float) -> Plan:
         p = self.parameters
+        if self.wariness.notice(state):
+            self.last = None
+        self.solver.high[0] = self.wariness.top_speed(state.stamp)
         way = WayToGoal(self.simulator.free_space(state), target, p.way_margin)
 
         def evaluate(batch: np.ndarray) -> tuple[np.ndarray, Consequences]:

@@ -24,6 +24,10 @@ class Footprints:
         """Box ``row`` now stands at (x, y), turned by the angle of this cosine and sine."""
         self._x[row], self._y[row], self._cos[row], self._sin[row] = x, y, cos, sin
 
+    def move_circle(self, row: int, x: float, y: float) -> None:
+        """Circle ``row`` now stands at (x, y)."""
+        self._circles[row, :2] = x, y
+
     def distance(self, points: np.ndarray) -> np.ndarray:
         """(N, 2) -> (N,) metres to the nearest surface, negative inside an obstacle or beyond a wall."""
         nearest = (self._half - np.abs(points)).min(1)

@@ -69,13 +69,16 @@ class Room:
     ledge: Ledge | None
 
     def footprints(self) -> Footprints:
-        """Signed distances; the rows of its boxes are ``box_row`` of the obstacles."""
+        """Signed distances; their rows are ``box_row`` and ``circle_row`` of the obstacles."""
         boxes = [(o.x, o.y, o.yaw, *o.shape.half) for o in self.obstacles if o.shape.radius is None]
         circles = [(o.x, o.y, o.shape.radius) for o in self.obstacles if o.shape.radius is not None]
         return Footprints(self.size, np.array(boxes), np.array(circles))
 
     def box_row(self, obstacle: Obstacle) -> int:
         return [o for o in self.obstacles if o.shape.radius is None].index(obstacle)
+
+    def circle_row(self, obstacle: Obstacle) -> int:
+        return [o for o in self.obstacles if o.shape.radius is not None].index(obstacle)
 
     def drop_distance(self, points: np.ndarray) -> np.ndarray:
         """(N, 2) -> (N,) metres to the ledge, negative over it, inf where the room has none."""

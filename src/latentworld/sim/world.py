@@ -16,6 +16,7 @@ from .scene import NOTHING, ROBOT, TIMESTEP, WALLS, build_scene
 
 PERIOD = 0.1  # s from one camera frame to the next
 SEPARATE = 0.5  # s without contact after which the next one counts as another
+FAR = 1e3  # m: where what is gone is kept
 FALLEN = math.cos(math.radians(25))  # least upward component of the base's axis
 SENSORS, DEPTH = 2, 3  # mixed into the seed, so that each noise is a stream of its own
 
@@ -117,6 +118,33 @@ class World:
         self._drive.stop()
         self._odometry.restart(np.array([x, y, yaw]), data.qpos[self._wheels])
         self._contact = False
+
+    def place_obstacle(self, index: int, x: float, y: float) -> None:
+        """Puts obstacle ``index`` of the room here (``odom``), at once and through anything: what physics forbids.
+
+        nan, nan: it is gone. For tests of surprise.
+        """
+        gone = math.isnan(x)
+        x, y = (FAR, FAR) if gone else self.to_room(np.array([x, y]))
+        obstacle = self.room.obstacles[index]
+        name = f"obstacle{index}" if obstacle.mass is None else f"pushable{index}"
+        body = self._model.body(name).id
+        if obstacle.mass is None:
+            self._model.body_pos[body, :2] = x, y
+            if obstacle.shape.radius is None:
+                turned = math.cos(obstacle.yaw), math.sin(obstacle.yaw)
+                self._footprints.move_box(self.room.box_row(obstacle), x, y, *turned)
+            else:
+                self._footprints.move_circle(self.room.circle_row(obstacle), x, y)
+        else:
+            start = int(self._model.jnt_qposadr[self._model.body_jntadr[body]])
+            self._data.qpos[start : start + 2] = x, y
+        mujoco.mj_kinematics(self._model, self._data)
+
+    def obstacle_positions(self) -> np.ndarray:
+        """(N, 2) in ``odom``: where the obstacles of the room stand now."""
+        names = (f"obstacle{i}" if o.mass is None else f"pushable{i}" for i, o in enumerate(self.room.obstacles))
+        return self.from_room(np.array([self._data.body(name).xpos[:2] for name in names]))
 
     def _note_contacts(self) -> None:
         """Touches between the robot and anything that is neither it nor the floor."""

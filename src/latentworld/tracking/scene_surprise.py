@@ -1,8 +1,9 @@
 """How surprising a film is to a scene model: where things were foretold, what came instead.
 
-For every frame, what was foretold 4 to 8 frames ahead is held against what came, cell by cell, in units of the error
-that was to be expected. So far ahead, a thing that should have come out from behind a screen is missed for as long as
-it stays away; one frame ahead the model has given it up by then.
+For every frame, what was foretold 4 to 8 frames ahead is held against what came, cell by cell: by how much the error
+is more than was to be expected, in units of that. So far ahead, a thing that should have come out from behind a screen
+is missed for as long as it stays away; one frame ahead the model has given it up by then. And a film in which much
+moves does not surprise for that alone: what errs as much as expected adds nothing.
 """
 
 from __future__ import annotations
@@ -12,33 +13,43 @@ import torch
 
 from latentworld.model.scene_model import SceneModel
 
-WARM_UP = 3  # frames before anything can surprise
-FLOOR = 0.01  # squared error that is never unexpected
+WARM_UP = 2  # looks before anything can surprise
+FLOOR = 0.3  # squared error that is little
 BATCH = 16
 
 
 @torch.no_grad()
 def misfits(model: SceneModel, pixels: np.ndarray) -> np.ndarray:
-    """Misfit (N, T, K) of every frame at each horizon, NaN where nothing was foretold.
+    """Misfit (N, T, K) of every frame at each horizon, NaN where nothing was foretold. pixels: (N, T, 64, 64, 3) uint8.
 
-    pixels: (N, T, 64, 64, 3) uint8.
+    A model that looks at every other frame watches twice, once from the first and once from the second on.
     """
-    out, horizons = [], model.config.horizons
+    out, stride = [], model.config.stride
     for first in range(0, len(pixels), BATCH):
-        latents = model.encode(torch.from_numpy(np.ascontiguousarray(pixels[first : first + BATCH])))
-        n, length = latents.shape[:2]
-        beliefs = model.track(latents)
-        foreseen = model.imagine(type(beliefs)(*(part.flatten(0, 1) for part in beliefs)), max(horizons))
-        misfit = torch.full((n, length, len(horizons)), torch.nan)
-        for k, ahead in enumerate(horizons):
-            if ahead >= length:
-                continue
-            latent, doubt = (part[:, ahead - 1].unflatten(0, (n, length))[:, :-ahead] for part in foreseen)
-            error = (latent - latents[:, ahead:]).square().mean(2) / (doubt.exp() + FLOOR)
-            misfit[:, ahead:, k] = error.flatten(2).mean(2)
-        misfit[:, :WARM_UP] = torch.nan
-        out.append(misfit.numpy())
+        films = np.ascontiguousarray(pixels[first : first + BATCH])
+        misfit = np.full((*films.shape[:2], len(model.config.horizons)), np.nan, np.float32)
+        for phase in range(stride):
+            misfit[:, phase::stride] = _looks(model, torch.from_numpy(films[:, phase::stride]))
+        out.append(misfit)
     return np.concatenate(out)
+
+
+def _looks(model: SceneModel, pixels: torch.Tensor) -> torch.Tensor:
+    """Of every look (N, L, K)."""
+    latents = model.encode(pixels)
+    n, length = latents.shape[:2]
+    beliefs = model.track(latents)
+    horizons = model.config.horizons
+    foreseen = model.imagine(type(beliefs)(*(part.flatten(0, 1) for part in beliefs)), max(horizons))
+    misfit = torch.full((n, length, len(horizons)), torch.nan)
+    for k, ahead in enumerate(horizons):
+        if ahead >= length:
+            continue
+        latent, doubt = (part[:, ahead - 1].unflatten(0, (n, length))[:, :-ahead] for part in foreseen)
+        error, expected = model.errors(latent, latents[:, ahead:]), doubt.exp()
+        misfit[:, ahead:, k] = ((error - expected) / (expected + FLOOR)).flatten(2).mean(2)
+    misfit[:, :WARM_UP] = torch.nan
+    return misfit
 
 
 def score(model: SceneModel, pixels: np.ndarray) -> np.ndarray:

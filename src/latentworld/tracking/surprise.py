@@ -6,6 +6,9 @@ import numpy as np
 
 from latentworld.types import Surprise
 
+VIOLATION = 2e-4  # p-value: at ten frames a second an ordinary drive falls below it about once in ten minutes
+TAIL = 0.02  # share of ordinary scores from which the rarer ones are foretold
+
 
 def score(predicted: np.ndarray, doubt: float, came: np.ndarray) -> float:
     """Log ratio of the squared prediction error to the error the model expected to make. predicted, came: (D,)."""
@@ -14,16 +17,29 @@ def score(predicted: np.ndarray, doubt: float, came: np.ndarray) -> float:
 
 
 class SurpriseScale:
-    """Scores -> z-scores and p-values, from the sorted scores of ordinary held-out frames (conformal: Vovk et al.
-    2005).
+    """Scores -> z-scores and p-values, from evenly spaced quantiles of the scores of ordinary held-out frames.
+
+    Conformal (Vovk et al. 2005) as far as there are frames to compare with. What is rarer than one in fifty falls off
+    exponentially, as the frames beyond that do (peaks over threshold, Pickands 1975): a robot that takes ten frames a
+    second meets one in ten thousand often enough.
     """
 
-    def __init__(self, quantiles: np.ndarray, threshold: float = 0.01):
+    def __init__(self, quantiles: np.ndarray, threshold: float = VIOLATION):
         self.quantiles = quantiles
         self.threshold = threshold
         self.mean, self.spread = float(quantiles.mean()), float(quantiles.std() + 1e-6)
+        share = np.linspace(1, 0, len(quantiles))  # of ordinary frames at or above each
+        rare = (share <= TAIL) & (share > 0)
+        self.tail = float(np.interp(TAIL, share[::-1], quantiles[::-1]))
+        self.excess = float((quantiles[rare] - self.tail).sum() / np.log(TAIL / share[rare]).sum() + 1e-6)
+
+    def p_value(self, raw: float) -> float:
+        """The share of ordinary frames at least as surprising."""
+        if raw > self.tail:
+            return TAIL * float(np.exp((self.tail - raw) / self.excess))
+        above = len(self.quantiles) - int(np.searchsorted(self.quantiles, raw, side="left"))
+        return max(TAIL, above / len(self.quantiles))
 
     def judge(self, stamp: int, raw: float) -> Surprise:
-        above = len(self.quantiles) - int(np.searchsorted(self.quantiles, raw, side="left"))
-        p_value = (1 + above) / (1 + len(self.quantiles))
+        p_value = self.p_value(raw)
         return Surprise(stamp, (raw - self.mean) / self.spread, p_value, self.threshold, p_value < self.threshold)

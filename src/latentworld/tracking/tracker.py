@@ -7,7 +7,7 @@ import torch
 
 from latentworld.model.world_model import Belief, WorldModel
 from latentworld.tracking.history import History, pose_at
-from latentworld.tracking.surprise import SurpriseScale, score
+from latentworld.tracking.surprise import VIOLATION, SurpriseScale, score
 from latentworld.types import Action, Latent, LatentworldError, Odometry, Surprise, WorldState, seconds, turn
 
 
@@ -16,7 +16,7 @@ class WorldStateTracker:
 
     MAX_EXTRAPOLATION = 0.5  # seconds past the newest odometry
 
-    def __init__(self, model: WorldModel, threshold: float = 0.01):
+    def __init__(self, model: WorldModel, threshold: float = VIOLATION):
         self.model = model
         self.scale = SurpriseScale(model.surprise_quantiles.numpy(), threshold)
         self.reset()

@@ -14,6 +14,9 @@ from .stage import Stage
 
 VISIBLE, PIXELS = 25, 4  # levels by which so many pixels must differ for people to see it
 PLAY = 0.2  # share of possible clips that show no property in particular
+OFTEN = {"through_wall": 3.0, "shape_change": 2.5, "colour_change": 2.5, "overhang": 2.0}  # what is hard to learn
+KINDS = {kind: make for kinds in PROPERTIES.values() for kind, make in kinds.items()}
+SHARES = np.array([OFTEN.get(kind, 1.0) for kind in KINDS])
 
 _renderer: Renderer | None = None
 
@@ -29,14 +32,13 @@ class Clip(NamedTuple):
     event: int
 
 
-def possible_clip(seed: int, style: Style = SEEN) -> Clip:
-    """A clip in which all is as it should be."""
+def possible_clip(seed: int, style: Style = SEEN, lamp: np.ndarray | None = None) -> Clip:
+    """A clip in which all is as it should be. lamp: how bright the light is in each frame, see ``Stage.draw``."""
     rng = np.random.default_rng([seed, 11])
     if rng.random() < PLAY:
-        return _film(*play(rng, style))
-    kinds = list(PROPERTIES.values())[rng.integers(len(PROPERTIES))]
-    pair = list(kinds.values())[rng.integers(len(kinds))](rng, style)
-    return _film(pair.stage, pair.possible)
+        return _film(*play(rng, style), lamp)
+    pair = KINDS[rng.choice(list(KINDS), p=SHARES / SHARES.sum())](rng, style)
+    return _film(pair.stage, pair.possible, lamp)
 
 
 def pair_of_clips(name: str, kind: str, seed: int, style: Style = SEEN) -> tuple[Clip, Clip]:
@@ -52,10 +54,10 @@ def pair_of_clips(name: str, kind: str, seed: int, style: Style = SEEN) -> tuple
             return possible, impossible._replace(event=int(differs.argmax()))
 
 
-def _film(stage: Stage, motion: np.ndarray) -> Clip:
+def _film(stage: Stage, motion: np.ndarray, lamp: np.ndarray | None = None) -> Clip:
     global _renderer
     if _renderer is None:
         _renderer = Renderer()
     where = motion[:, 0]
     position = stage.looks.project(np.stack([where[:, 0], np.zeros(len(where)), where[:, 1]], -1))
-    return Clip(stage.draw(motion, _renderer), position.astype(np.float32), stage.hidden(motion, 0), -1)
+    return Clip(stage.draw(motion, _renderer, lamp), position.astype(np.float32), stage.hidden(motion, 0), -1)

@@ -108,9 +108,11 @@ class Stage:
             mujoco.mj_step(self.model, data, SUBSTEPS)
         return motion
 
-    def draw(self, motion: np.ndarray, renderer: Renderer) -> np.ndarray:
-        """(T, 64, 64, 3) uint8."""
+    def draw(self, motion: np.ndarray, renderer: Renderer, lamp: np.ndarray | None = None) -> np.ndarray:
+        """(T, 64, 64, 3) uint8. lamp: (T,) how bright the light is, 1 being as bright as it was made."""
         data = mujoco.MjData(self.model)
+        lamp = np.ones(len(motion)) if lamp is None else lamp
+        lights = [(light, light.copy()) for light in (self.model.light_ambient, self.model.light_diffuse)]
         renderer.load(self.model)
         frames = np.empty((len(motion), SIDE, SIDE, 3), np.uint8)
         for t, states in enumerate(motion):
@@ -122,8 +124,12 @@ class Stage:
                 data.mocap_pos[1 + s, 2] = screen.centre[1] + (0 if self.lifts is None else self.lifts[t, s])
             mujoco.mj_kinematics(self.model, data)
             mujoco.mj_camlight(self.model, data)
+            for light, made in lights:
+                light[:] = made * lamp[t]
             rgb, _ = renderer.draw(data, 2 * SIDE, self.looks.position, self.looks.rotation, FIELD_OF_VIEW)
             frames[t] = rgb.reshape(SIDE, 2, SIDE, 2, 3).mean((1, 3))
+        for light, made in lights:
+            light[:] = made
         return frames
 
     def hidden(self, motion: np.ndarray, prop: int) -> np.ndarray:

@@ -33,12 +33,27 @@ def read_clip(path: Path, key: str) -> np.ndarray:
     return clip
 
 
+class _OnDisk:
+    """Clips of one length, read when they are asked for: all of them would fill the memory of a small machine."""
+
+    def __init__(self, pixels: h5py.Dataset, count: int):
+        self._pixels, self._count, self._frames = pixels, count, len(pixels) // count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, clip: int) -> np.ndarray:
+        if not 0 <= clip < self._count:
+            raise IndexError(clip)
+        return self._pixels[clip * self._frames : (clip + 1) * self._frames]
+
+
 class Clips:
     """Clips to draw batches from. position (N, T, 2), hidden (N, T): known of ours, None of others'."""
 
-    def __init__(self, pixels: list[np.ndarray] | np.ndarray, position=None, hidden=None):
+    def __init__(self, pixels: list[np.ndarray] | _OnDisk, position=None, hidden=None):
         self.pixels, self.position, self.hidden = pixels, position, hidden
-        self.length = min(len(clip) for clip in pixels)
+        self.length = len(pixels[0]) if isinstance(pixels, _OnDisk) else min(len(clip) for clip in pixels)
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -50,12 +65,13 @@ class Clips:
         if not path.is_file():
             raise LatentworldError(f"dataset {path}: no such file; `latentworld collect` makes one")
         try:
-            with h5py.File(path, "r") as file:
-                count = len(file["ep_len"])
-                columns = [file[name][:] for name in ("pixels", "position", "hidden")]
+            file = h5py.File(path, "r")
+            count = len(file["ep_len"])
+            pixels = _OnDisk(file["pixels"], count)
+            position, hidden = (file[name][:] for name in ("position", "hidden"))
         except (OSError, KeyError) as error:
             raise LatentworldError(f"dataset {path}: expected HDF5 with pixels, position, hidden: {error}") from None
-        return cls(*(column.reshape(count, -1, *column.shape[1:]) for column in columns))
+        return cls(pixels, *(column.reshape(count, -1, *column.shape[1:]) for column in (position, hidden)))
 
     @classmethod
     def from_folder(cls, folder: str | Path, key: str = "possible") -> Clips:
@@ -74,13 +90,14 @@ class Clips:
             Clips([self.pixels[i] for i in range(len(self)) if (i in apart) == held]) for held in (False, True)
         )
 
-    def sample(self, rng: np.random.Generator, count: int, length: int) -> np.ndarray:
-        """(count, length, 64, 64, 3) uint8; half of them mirrored left to right."""
-        length = min(length, self.length)
+    def sample(self, rng: np.random.Generator, count: int, length: int, stride: int = 1) -> np.ndarray:
+        """(count, length, 64, 64, 3) uint8, every ``stride``-th frame; half of them mirrored left to right."""
+        length = min(length, self.length // stride)
+        span = (length - 1) * stride + 1
         out = np.empty((count, length, SIDE, SIDE, 3), np.uint8)
         for i, clip in enumerate(rng.integers(len(self), size=count)):
             frames = self.pixels[clip]
-            start = rng.integers(len(frames) - length + 1)
-            frames = frames[start : start + length]
+            start = rng.integers(len(frames) - span + 1)
+            frames = frames[start : start + span : stride]
             out[i] = frames[:, :, ::-1] if rng.random() < 0.5 else frames
         return out

@@ -49,7 +49,10 @@ def _clips(recipe: SceneRecipe, data: Path, part: str) -> Clips:
 
 def about(recipe: SceneRecipe) -> dict[str, str]:
     """Lines of the card."""
-    stages = "; ".join(f"{s.steps} steps of {s.clips} clips × {s.length} frames" for s in recipe.stages)
+    stages = "; ".join(
+        f"{s.steps} steps of {s.clips} clips × {s.length} looks, {recipe.model.stride} frames apart"
+        for s in recipe.stages
+    )
     if recipe.others:
         return {
             "data": f"possible clips of {recipe.others}",

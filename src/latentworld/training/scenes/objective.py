@@ -1,4 +1,4 @@
-"""The loss of a scene model: foresee the latents of the next frames, keep latents and their changes spread out."""
+"""The loss of a scene model: foresee the latents of the next looks, keep latents and their changes spread out."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from latentworld.model.losses import sigreg
 from latentworld.model.pixel_baseline import PixelBaseline
 from latentworld.model.scene_model import CELLS, SceneModel
 
-FIRST = 1  # frames seen before anything is foretold
-REACH = 8  # frames within which a cell's change is looked at
+FIRST = 1  # looks taken before anything is foretold
+REACH = 4  # looks within which a cell's change is looked at
 SAMPLES = 4096  # cells whose spread is looked at, a batch
 
 
@@ -26,7 +26,7 @@ def cell_difference(one: Tensor, other: Tensor) -> Tensor:
 def losses(
     model: SceneModel, pixels: Tensor, generator: torch.Generator, horizon: int, starts: int
 ) -> dict[str, Tensor]:
-    """Every term, unweighted. pixels: (N, T, 64, 64, 3) uint8.
+    """Every term, unweighted. pixels: (N, T, 64, 64, 3) uint8, look by look.
 
     Most of a picture stands still. Pixels say where something changed, and there the terms look closer; they are no
     target.
@@ -41,15 +41,22 @@ def losses(
     foreseen = model.imagine(some, horizon)
     then = order.unsqueeze(-1) + 1 + torch.arange(horizon)  # (N, S, K)
     target = latents[each.unsqueeze(-1), then].flatten(0, 1)
-    error = (foreseen.latents - target).square().mean(2)  # (N * S, K, 8, 8)
+    error = model.errors(foreseen.latents, target)  # (N * S, K, A, 8, 8)
     with torch.no_grad():
         moved = cell_difference(pixels[each.unsqueeze(-1), then], pixels[each, order].unsqueeze(2))
         weight = moved / (moved.mean((1, 3, 4), keepdim=True) + 1e-3)
-        weight = (0.5 + 0.5 * weight).flatten(0, 1)
+        weight = (0.5 + 0.5 * weight).flatten(0, 1).unsqueeze(2)
     doubt = foreseen.doubt
-    terms = {"predict": (weight * error).mean(), "doubt": (error.detach() * torch.exp(-doubt) + doubt).mean()}
+    terms = {
+        "predict": (weight * error).sum(2).mean(),
+        "doubt": (error.detach() * torch.exp(-doubt) + doubt).mean(),
+    }
     # Pixels cannot collapse.
-    return terms if isinstance(model, PixelBaseline) else terms | _spread(latents, pixels, generator)
+    return (
+        terms
+        if isinstance(model, PixelBaseline)
+        else terms | _spread(latents[:, :, : model.config.latent_dim], pixels, generator)
+    )
 
 
 def _spread(latents: Tensor, pixels: Tensor, generator: torch.Generator) -> dict[str, Tensor]:

@@ -16,10 +16,10 @@ class FilmSettings:
 @dataclass(frozen=True, slots=True)
 class SceneStage:
     steps: int
-    clips: int = 8  # a batch
-    length: int = 24  # frames a clip
-    horizon: int = 6  # imagined frames
-    starts: int = 6  # of imagination, a clip
+    clips: int = 16  # a batch
+    length: int = 12  # looks a clip
+    horizon: int = 4  # imagined looks
+    starts: int = 4  # of imagination, a clip
     rate: float = 2e-3
     warm_up: int = 50
     weight_decay: float = 1e-3
@@ -52,7 +52,7 @@ CALIBRATION_SEED = 5_000_000
 RECIPES = {
     recipe.name: recipe
     for recipe in (
-        SceneRecipe("physics-small", FilmSettings(6000), FilmSettings(1000, CALIBRATION_SEED), (SceneStage(6500),)),
+        SceneRecipe("physics-small", FilmSettings(15000), FilmSettings(3000, CALIBRATION_SEED), (SceneStage(9000),)),
         SceneRecipe(
             "physics-smoke",
             FilmSettings(12),

@@ -27,7 +27,10 @@ class SceneTask:
         return list(self.model.train().parameters())
 
     def batches(self, stage: SceneStage, seed: int, steps: range) -> Iterator[Tensor]:
-        return stream(lambda rng: torch.from_numpy(self.clips.sample(rng, stage.clips, stage.length)), seed, steps)
+        stride = self.recipe.model.stride
+        return stream(
+            lambda rng: torch.from_numpy(self.clips.sample(rng, stage.clips, stage.length, stride)), seed, steps
+        )
 
     def losses(self, stage: SceneStage, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         horizon = min(stage.horizon, batch.shape[1] - 3)

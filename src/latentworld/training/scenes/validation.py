@@ -11,8 +11,8 @@ from latentworld.tracking.scene_surprise import clip_scores, frame_scores, misfi
 from latentworld.training.scenes.clips import Clips
 from latentworld.training.scenes.objective import cell_difference
 
-AHEAD = (1, 3, 6)  # frames
-SEEN = range(4, 17)  # frames from which the next ones are imagined
+AHEAD = (1, 2, 3)  # looks
+SEEN = range(2, 8)  # looks from which the next ones are imagined
 MEASURED = 240  # clips
 
 
@@ -44,11 +44,14 @@ def _misfits(model: SceneModel, films: list[np.ndarray]) -> np.ndarray:
 def validate(model: SceneModel, clips: Clips) -> dict[str, float]:
     """Errors of latents foretold, where something moved; ``copy_last``: with the last latent as prediction."""
     model.eval()
-    length = clips.length
+    stride = model.config.stride
+    length = clips.length // stride
     starts = torch.tensor([t for t in SEEN if t + max(AHEAD) < length] or [length - max(AHEAD) - 1])
     error, copy = np.zeros(len(AHEAD)), np.zeros(len(AHEAD))
     for first in range(0, min(len(clips), MEASURED), 12):
-        some = np.stack([clips.pixels[i][:length] for i in range(first, min(first + 12, len(clips), MEASURED))])
+        some = np.stack(
+            [clips.pixels[i][: length * stride : stride] for i in range(first, min(first + 12, len(clips), MEASURED))]
+        )
         pixels = torch.from_numpy(some)
         latents = model.encode(pixels)
         beliefs = model.track(latents)
@@ -61,7 +64,7 @@ def validate(model: SceneModel, clips: Clips) -> dict[str, float]:
             copy[k] += _weighted(weight, latents[:, starts] - latents[:, starts + ahead])
     figures = {}
     for k, ahead in enumerate(AHEAD):
-        figures[f"error_of_copy_last_{ahead}_frames"] = float(error[k] / copy[k])
+        figures[f"error_of_copy_last_{ahead * stride}_frames"] = float(error[k] / copy[k])
     return figures
 
 
