@@ -143,6 +143,9 @@ def physics(
     ] = None,
     pairs: Annotated[int, typer.Option(min=1, help="Pairs a property.")] = 204,
     checkpoint: Checkpoint = None,
+    pixel_checkpoint: Annotated[
+        Optional[Path], typer.Option(help="Weights of the baseline that foretells pixels.")
+    ] = None,
     data: Annotated[Path, typer.Option(help="Folder where the test set is kept once it is made.")] = Path("data"),
     pictures: Annotated[
         Optional[Path], typer.Option(metavar="DIR", help="Also draw films and their surprise, a PNG a property.")
@@ -153,7 +156,30 @@ def physics(
     """Violation of expectation: is the model more surprised where physics is broken? Nine properties, with controls."""
     from latentworld.evaluation.physics import evaluate
 
-    evaluate(pairs, clips, checkpoint, data, workers, json, pictures)
+    evaluate(pairs, clips, checkpoint, data, workers, json, pictures, pixel_weights=pixel_checkpoint)
+
+
+@evaluation.command()
+def surprise(
+    clips: Annotated[int, typer.Option(min=20, help="Possible films, for the calibration table.")] = 2000,
+    pairs: Annotated[int, typer.Option(min=1, help="Pairs a property in which physics is broken.")] = 204,
+    rooms: Annotated[int, typer.Option(min=1, help="Rooms driven through.")] = 150,
+    physics_checkpoint: Annotated[Optional[Path], typer.Option(help="Weights of the model that watches.")] = None,
+    checkpoint: Checkpoint = None,
+    data: Annotated[Path, typer.Option(help="Folder where films are kept once they are made.")] = Path("data"),
+    workers: Workers = 2,
+    json: Json = None,
+) -> None:
+    """Calibration, false alarms and detection: films of the stage, and drives in which obstacles vanish or jump."""
+    from latentworld.evaluation.surprise import evaluate
+    from latentworld.evaluation.surprise_rooms import RoomSettings
+    from latentworld.ros.film_player import FilmPlayer
+
+    with FilmPlayer(checkpoint) as player:
+        evaluate(
+            clips, pairs, RoomSettings(rooms), physics_checkpoint, checkpoint, data, workers, json,
+            node=lambda film: player.play(film.frames, film.odometry, film.commands),
+        )  # fmt: skip
 
 
 @app.command(

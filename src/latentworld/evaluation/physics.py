@@ -15,6 +15,7 @@ from latentworld.evaluation.physics_controls import CopyLast, ShortMemory, untra
 from latentworld.evaluation.physics_pictures import draw
 from latentworld.evaluation.physics_suite import FIRST_TEST_SEED, PAIRS, Pairs, SuiteSettings, others_suite, suite
 from latentworld.model import checkpoint
+from latentworld.model.pixel_baseline import PixelBaseline
 from latentworld.model.scene_model import SceneModel
 from latentworld.tracking import scene_surprise
 from latentworld.training.episodes import dataset_file
@@ -25,7 +26,7 @@ from latentworld.training.scenes.validation import calibrate
 from latentworld.training.scores import auroc
 from latentworld.types import LatentworldError
 
-SHIPPED = "physics-small"
+SHIPPED, SHIPPED_PIXELS = "physics-small", "physics-pixels"
 Score = Callable[[np.ndarray], np.ndarray]  # films (N, T, 64, 64, 3) -> clip scores (N,)
 
 
@@ -42,10 +43,11 @@ def evaluate(
     json: str | Path | None = None,
     pictures: str | Path | None = None,
     calibration: FilmSettings = RECIPES[SHIPPED].calibration,
+    pixel_weights: str | Path | None = None,
 ) -> dict[str, float]:
     """The fixed suite, as the model has seen things look and shifted, beside controls; or pairs in folder ``clips``.
 
-    pictures: a folder for a PNG a property. calibration: possible clips from which the controls get their scale of
+    weights: of the scene model; pixel_weights: of the pixel baseline. pictures: a folder for a PNG a property. calibration: possible clips from which the controls get their scale of
     surprise.
     """
     weights = weights or checkpoint.shipped(SHIPPED)
@@ -58,7 +60,7 @@ def evaluate(
         rows = measure(_drawn(others_suite(Path(clips)), model, pictures), {"": clip_score(model)})
         settings = {"clips": str(clips)}
     else:
-        arms = {"": clip_score(model)} | _controls(model, calibration, Path(data), workers)
+        arms = {"": clip_score(model)} | _pixel_arm(pixel_weights) | _controls(model, calibration, Path(data), workers)
         rows = measure(_drawn(suite(SuiteSettings(pairs=pairs), Path(data), workers), model, pictures), arms)
         shifted = measure(suite(SuiteSettings("shifted", pairs), Path(data), workers), {"shifted_": arms[""]})
         rows |= shifted
@@ -69,6 +71,12 @@ def evaluate(
     write_figures(json, figures, settings | {"checkpoint": str(weights)})
     Console().print(table(rows))
     return figures
+
+
+def _pixel_arm(weights: str | Path | None) -> dict[str, Score]:
+    """The baseline that foretells pixels; no arm where none ships."""
+    weights = Path(weights or checkpoint.shipped(SHIPPED_PIXELS))
+    return {"pixel_": clip_score(checkpoint.load(weights, PixelBaseline))} if weights.exists() else {}
 
 
 def _controls(model: SceneModel, calibration: FilmSettings, data: Path, workers: int) -> dict[str, Score]:

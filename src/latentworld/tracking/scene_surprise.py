@@ -14,7 +14,7 @@ import torch
 from latentworld.model.scene_model import SceneModel
 
 WARM_UP = 2  # looks before anything can surprise
-FLOOR = 0.3  # squared error that is little
+FLOOR = 3.0  # squared error that is little
 BATCH = 16
 
 

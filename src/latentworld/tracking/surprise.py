@@ -10,10 +10,16 @@ VIOLATION = 2e-4  # p-value: at ten frames a second an ordinary drive falls belo
 TAIL = 0.02  # share of ordinary scores from which the rarer ones are foretold
 
 
-def score(predicted: np.ndarray, doubt: float, came: np.ndarray) -> float:
-    """Log ratio of the squared prediction error to the error the model expected to make. predicted, came: (D,)."""
-    error = float(np.square(predicted - came).mean())
-    return float(np.log(max(error, 1e-4)) - doubt)
+FLOOR = 0.1  # squared error that is little
+
+
+def score(error: float | np.ndarray, doubt: float | np.ndarray) -> float | np.ndarray:
+    """By how much the squared error of a predicted latent is more than was expected, in units of that.
+
+    doubt: log of the squared error that the model expected to make.
+    """
+    expected = np.exp(doubt)
+    return (error - expected) / (expected + FLOOR)
 
 
 class SurpriseScale:

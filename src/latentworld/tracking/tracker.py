@@ -99,7 +99,8 @@ class WorldStateTracker:
     def _judge(self, latent: Latent, motion: torch.Tensor, elapsed: float) -> None:
         ahead = torch.tensor([[[elapsed]]], dtype=torch.float32)
         predicted, doubt = self.model.foresee(self.belief, motion[:, None, :3], ahead)
-        self.surprise = self.scale.judge(latent.stamp, score(predicted[0, 0].numpy(), float(doubt), latent.vector))
+        error = float(np.square(predicted[0, 0].numpy() - latent.vector).mean())
+        self.surprise = self.scale.judge(latent.stamp, float(score(error, float(doubt))))
         self.uncertainty = float(np.exp(float(doubt) / 2))
 
     def _state(self, stamp, belief, pose, linear, angular, commanded) -> WorldState:

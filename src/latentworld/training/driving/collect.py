@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 
 from latentworld.sim.world import World
-from latentworld.training.driving.drivers import DRIVERS, free_distance, random_point
+from latentworld.training.driving.drivers import anywhere
 from latentworld.training.episodes import gather
 
 
@@ -50,13 +50,7 @@ def drive(settings: CollectSettings, seed: int) -> dict[str, np.ndarray]:
         _world = World(seed, image_size=settings.image_size)
     world = _world
     world.reset(seed)
-    for _ in range(20):  # anywhere in the room, not only where tasks start
-        point = random_point(world, rng)
-        if free_distance(world, point[None])[0] > 0.3:
-            world.set_pose(*point, rng.uniform(-np.pi, np.pi))
-            break
-    kinds = list(DRIVERS.values())
-    driver = kinds[rng.choice(len(kinds), p=[share for _, share in kinds])][0](world, rng)
+    driver = anywhere(world, rng)
     rows: dict[str, list] = {name: [] for name in ("pixels", "depth", "action", "odometry", "contact", "drop", "query")}
     for _ in range(settings.rows):
         frame, odometry, truth = world.frame(), world.odometry(), world.truth()

@@ -19,6 +19,17 @@ def free_distance(world: World, points: np.ndarray) -> np.ndarray:
     return np.minimum(world.clearance(points), world.drop_distance(points))
 
 
+def anywhere(world: World, rng: np.random.Generator) -> Driver:
+    """Puts the robot anywhere in the room, not only where tasks start, and a driver of any habit at its wheel."""
+    for _ in range(20):
+        point = random_point(world, rng)
+        if free_distance(world, point[None])[0] > 0.3:
+            world.set_pose(*point, rng.uniform(-np.pi, np.pi))
+            break
+    kinds = list(DRIVERS.values())
+    return kinds[rng.choice(len(kinds), p=[share for _, share in kinds])][0](world, rng)
+
+
 class Driver:
     """Chooses the next command (linear m/s, angular rad/s). After a bump it backs off, as a person would."""
 

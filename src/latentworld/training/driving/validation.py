@@ -8,6 +8,7 @@ from torch import Tensor
 
 from latentworld.model.latent_map import relative
 from latentworld.model.world_model import Belief, WorldModel
+from latentworld.tracking.surprise import score
 from latentworld.training.driving.batches import Batch, sample
 from latentworld.training.driving.drives import Drives
 from latentworld.training.driving.objective import track
@@ -48,8 +49,8 @@ def _surprise(model: WorldModel, batch: Batch, latents: Tensor, beliefs: list[Be
     for t in range(4, latents.shape[1]):
         ahead = batch.motion[:, t, 3:4].unsqueeze(1)
         predicted, doubt = model.foresee(beliefs[t - 1], batch.motion[:, t, None, :3], ahead)
-        error = (predicted[:, 0] - latents[:, t]).square().mean(-1).clamp_min(1e-4)
-        scores.append((error.log() - doubt[:, 0]).numpy())
+        error = (predicted[:, 0] - latents[:, t]).square().mean(-1)
+        scores.append(score(error.numpy(), doubt[:, 0].numpy()))
     return np.concatenate(scores)
 
 

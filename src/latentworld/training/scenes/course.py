@@ -10,6 +10,7 @@ from latentworld.training.episodes import dataset_file
 from latentworld.training.scenes import validation
 from latentworld.training.scenes.clips import Clips
 from latentworld.training.scenes.collect import collect as collect_clips
+from latentworld.training.scenes.probe import probe
 from latentworld.training.scenes.recipe import RECIPES, SceneRecipe
 from latentworld.training.scenes.task import SceneTask
 
@@ -22,7 +23,7 @@ def collect(recipe: SceneRecipe, data: Path, workers: int) -> dict[str, float]:
     if recipe.others:
         return {}
     for part in ("train", "calibration"):
-        collect_clips(dataset_file(recipe.name, part, data), getattr(recipe, part), workers)
+        collect_clips(dataset_file(recipe.films, part, data), getattr(recipe, part), workers)
     return {"train_clips": recipe.train.clips, "calibration_clips": recipe.calibration.clips}
 
 
@@ -38,12 +39,12 @@ def task(recipe: SceneRecipe, data: Path) -> SceneTask:
 def validate(model: SceneModel, recipe: SceneRecipe, data: Path) -> dict[str, float]:
     held_out = _clips(recipe, data, "calibration")
     validation.calibrate(model, held_out)
-    return validation.validate(model, held_out)
+    return validation.validate(model, held_out) | probe(model, held_out)
 
 
 def _clips(recipe: SceneRecipe, data: Path, part: str) -> Clips:
     if not recipe.others:
-        return Clips.from_dataset(dataset_file(recipe.name, part, data))
+        return Clips.from_dataset(dataset_file(recipe.films, part, data))
     return Clips.from_folder(recipe.others).split(HELD_OUT)[part == "calibration"]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from latentworld.model.scene_model import SceneConfig
 
@@ -36,6 +36,7 @@ class SceneWeights:
 @dataclass(frozen=True, slots=True)
 class SceneRecipe:
     name: str
+    films: str  # name of the data sets
     train: FilmSettings
     calibration: FilmSettings
     stages: tuple[SceneStage, ...]
@@ -49,15 +50,17 @@ class SceneRecipe:
 # Clips to learn from, to calibrate surprise on, and to try things out on have seeds of their own, as has the test set.
 CALIBRATION_SEED = 5_000_000
 
+SMALL = SceneRecipe(
+    "physics-small", "physics-small", FilmSettings(15000), FilmSettings(3000, CALIBRATION_SEED), (SceneStage(9000),)
+)
+SMOKE = SceneRecipe(
+    "physics-smoke", "physics-smoke", FilmSettings(12), FilmSettings(6, CALIBRATION_SEED),
+    (SceneStage(3, clips=2, starts=2, warm_up=1),),
+)  # fmt: skip
 RECIPES = {
     recipe.name: recipe
     for recipe in (
-        SceneRecipe("physics-small", FilmSettings(15000), FilmSettings(3000, CALIBRATION_SEED), (SceneStage(9000),)),
-        SceneRecipe(
-            "physics-smoke",
-            FilmSettings(12),
-            FilmSettings(6, CALIBRATION_SEED),
-            (SceneStage(3, clips=2, starts=2, warm_up=1),),
-        ),
+        SMALL, replace(SMALL, name="physics-pixels", pixels=True),
+        SMOKE, replace(SMOKE, name="physics-smoke-pixels", pixels=True),
     )
-}
+}  # fmt: skip
