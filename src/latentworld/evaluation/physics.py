@@ -47,8 +47,8 @@ def evaluate(
 ) -> dict[str, float]:
     """The fixed suite, as the model has seen things look and shifted, beside controls; or pairs in folder ``clips``.
 
-    weights: of the scene model; pixel_weights: of the pixel baseline. pictures: a folder for a PNG a property. calibration: possible clips from which the controls get their scale of
-    surprise.
+    weights: of the scene model. pixel_weights: of the pixel baseline. pictures: a folder for a PNG a property.
+    calibration: possible clips from which the controls get their scale of surprise.
     """
     weights = weights or checkpoint.shipped(SHIPPED)
     if not Path(weights).exists():

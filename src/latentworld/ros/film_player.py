@@ -1,4 +1,4 @@
-"""Plays a recorded drive to perception and tracking over DDS, frame by frame, and hears how each frame surprised them."""
+"""Plays a recorded drive to perception and tracking over DDS, frame by frame, and hears how much each surprised."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import torch
 
 from latentworld.model.scene_model import SceneModel
 
-WARM_UP = 2  # looks before anything can surprise
+WARM_UP = 4  # looks before anything can surprise, a third of a short film
 FLOOR = 3.0  # squared error that is little
 BATCH = 16
 
@@ -48,7 +48,7 @@ def _looks(model: SceneModel, pixels: torch.Tensor) -> torch.Tensor:
         latent, doubt = (part[:, ahead - 1].unflatten(0, (n, length))[:, :-ahead] for part in foreseen)
         error, expected = model.errors(latent, latents[:, ahead:]), doubt.exp()
         misfit[:, ahead:, k] = ((error - expected) / (expected + FLOOR)).flatten(2).mean(2)
-    misfit[:, :WARM_UP] = torch.nan
+    misfit[:, : min(WARM_UP, length // 3)] = torch.nan
     return misfit
 
 
