@@ -18,6 +18,8 @@ from latentworld.sim.stage.clips import possible_clip
 from latentworld.sim.stage.properties import PROPERTIES
 from latentworld.sim.stage.stage import FRAMES
 from latentworld.tracking import scene_surprise
+from latentworld.training.scenes import augmentation
+from latentworld.training.scenes.augmentation import other_look
 from latentworld.training.scenes.clips import Clips, read_clip
 from latentworld.training.scenes.collect import collect
 from latentworld.training.scenes.objective import cell_difference, losses
@@ -83,12 +85,26 @@ def test_a_batch_holds_pieces_of_the_clips():
     batch = Clips(pixels).sample(rng, 16, 24)
     assert batch.shape == (16, 24, 64, 64, 3)
     for piece in batch:
-        assert any(
-            np.array_equal(clip[t : t + 24], way)
-            for clip in pixels
-            for t in range(len(clip) - 23)
-            for way in (piece, piece[:, :, ::-1])
-        )
+        assert any(np.array_equal(clip[t : t + 24], piece) for clip in pixels for t in range(len(clip) - 23))
+
+
+def test_another_look_keeps_what_stands_still_still_and_what_moves_moving(monkeypatch):
+    monkeypatch.setattr(augmentation, "LIGHT_SHARE", 0.0)
+    film = np.full((3, 64, 64, 3), 120, np.uint8)
+    film[1:, 28:36, 28:36] = [220, 40, 40]
+    looks = [other_look(np.random.default_rng(seed), film) for seed in range(40)]
+    for look in looks:
+        assert look.shape == film.shape and look.dtype == np.uint8
+        assert np.array_equal(look[1], look[2])
+        changed = (look[0] != look[1]).any(-1)
+        assert 36 <= changed.sum() <= 200 and not changed[:, :10].any() and not changed[:10].any()
+    assert len({look.tobytes() for look in looks}) == len(looks)
+    again = other_look(np.random.default_rng(3), film)
+    assert np.array_equal(again, looks[3])
+    monkeypatch.setattr(augmentation, "LIGHT_SHARE", 1.0)
+    lit = [other_look(np.random.default_rng(seed), np.repeat(film[:1], 12, 0)).mean((1, 2, 3)) for seed in range(20)]
+    assert all((np.diff(level) * (level[-1] - level[0]) >= -1e-3).all() for level in lit)
+    assert sum(np.ptp(level) > 0.1 for level in lit) >= 15
 
 
 def test_clips_on_disk_are_what_was_collected(tmp_path):
@@ -98,9 +114,8 @@ def test_clips_on_disk_are_what_was_collected(tmp_path):
     for i, pixels in enumerate(clips.pixels):
         assert np.array_equal(pixels, possible_clip(CALIBRATION_SEED + i).pixels)
     looks = clips.sample(np.random.default_rng(0), 4, 12, stride=2)
-    assert all(
-        any(np.array_equal(f, g) or np.array_equal(f, g[:, ::-1]) for c in clips.pixels for g in c) for f in looks[:, 5]
-    )
+    assert clips.sample(np.random.default_rng(0), 4, 12, stride=2, vary=True).shape == looks.shape
+    assert all(any(np.array_equal(f, g) for c in clips.pixels for g in c) for f in looks[:, 5])
 
 
 def test_a_cell_differs_where_its_pixels_do():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import runpy
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -175,11 +176,12 @@ def surprise(
     from latentworld.evaluation.surprise_rooms import RoomSettings
     from latentworld.ros.film_player import FilmPlayer
 
-    with FilmPlayer(checkpoint) as player:
-        evaluate(
-            clips, pairs, RoomSettings(rooms), physics_checkpoint, checkpoint, data, workers, json,
-            node=lambda film: player.play(film.frames, film.odometry, film.commands),
-        )  # fmt: skip
+    @contextmanager
+    def node():
+        with FilmPlayer(checkpoint) as player:
+            yield lambda film: player.play(film.frames, film.odometry, film.commands)
+
+    evaluate(clips, pairs, RoomSettings(rooms), physics_checkpoint, checkpoint, data, workers, json, node)
 
 
 @app.command(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -70,12 +72,12 @@ def evaluate(
     data: str | Path = "data",
     workers: int = 2,
     json: str | Path | None = None,
-    node: Play | None = None,
+    node: Callable[[], AbstractContextManager[Play]] | None = None,
 ) -> dict[str, float]:
     """Calibration on possible clips, what is no violation, detection of violations; then the same while driving.
 
     clips: possible ones as learned; a quarter as many under every other condition. physics_weights: of the scene model.
-    weights: of the world model that drives. node: shows some of the drives to the world_state_tracker, live.
+    weights: of the world model that drives. node: starts what shows a drive to the world_state_tracker.
     """
     data, rooms = Path(data), rooms or RoomSettings()
     model = checkpoint.load(physics_weights or checkpoint.shipped(SHIPPED), SceneModel)
@@ -92,7 +94,8 @@ def evaluate(
     results = surprise_rooms.run(rooms, None if weights is None else str(weights), workers)
     figures |= surprise_rooms.summarise(results)
     if node is not None:
-        figures |= surprise_rooms.in_the_loop(rooms, None if weights is None else str(weights), node)
+        with node() as play:
+            figures |= surprise_rooms.in_the_loop(rooms, None if weights is None else str(weights), play)
     Console().print(_rooms_table(figures))
     settings = {"clips": clips, "pairs_a_property": pairs, "rooms": rooms.rooms, "violation_p_value": VIOLATION}
     write_figures(json, figures, settings)

@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 
 from latentworld.model.scene_model import SIDE
+from latentworld.training.scenes.augmentation import other_look
 from latentworld.types import LatentworldError
 
 SHORTEST = 8  # frames
@@ -90,8 +91,10 @@ class Clips:
             Clips([self.pixels[i] for i in range(len(self)) if (i in apart) == held]) for held in (False, True)
         )
 
-    def sample(self, rng: np.random.Generator, count: int, length: int, stride: int = 1) -> np.ndarray:
-        """(count, length, 64, 64, 3) uint8, every ``stride``-th frame; half of them mirrored left to right."""
+    def sample(
+        self, rng: np.random.Generator, count: int, length: int, stride: int = 1, vary: bool = False
+    ) -> np.ndarray:
+        """(count, length, 64, 64, 3) uint8, every ``stride``-th frame. vary: give each clip another look."""
         length = min(length, self.length // stride)
         span = (length - 1) * stride + 1
         out = np.empty((count, length, SIDE, SIDE, 3), np.uint8)
@@ -99,5 +102,5 @@ class Clips:
             frames = self.pixels[clip]
             start = rng.integers(len(frames) - span + 1)
             frames = frames[start : start + span : stride]
-            out[i] = frames[:, :, ::-1] if rng.random() < 0.5 else frames
+            out[i] = other_look(rng, frames) if vary else frames
         return out

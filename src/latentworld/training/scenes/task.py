@@ -29,7 +29,9 @@ class SceneTask:
     def batches(self, stage: SceneStage, seed: int, steps: range) -> Iterator[Tensor]:
         stride = self.recipe.model.stride
         return stream(
-            lambda rng: torch.from_numpy(self.clips.sample(rng, stage.clips, stage.length, stride)), seed, steps
+            lambda rng: torch.from_numpy(self.clips.sample(rng, stage.clips, stage.length, stride, vary=True)),
+            seed,
+            steps,
         )
 
     def losses(self, stage: SceneStage, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
