@@ -31,6 +31,7 @@ from latentworld.types import NANOSECONDS, Action, Frame, LatentworldError, Odom
 
 NODES = ("perception_encoder", "world_state_tracker")
 START, ANSWER = 90.0, 10.0  # s
+EXPOSURE = 0.01  # s that a camera takes at least: odometry of the same moment comes before its picture
 
 
 class Played(NamedTuple):
@@ -106,6 +107,7 @@ class FilmPlayer:
                 self._commands.publish(
                     stamped_from_action(replace(commands[t - 1], stamp=self._start + frames[t - 1].stamp))
                 )
+            self._executor.spin_once(timeout_sec=EXPOSURE)
             self._depth.publish(to_image(frame.depth, stamp, "camera"))
             shown = time.monotonic()
             self._rgb.publish(to_image(frame.rgb, stamp, "camera"))
