@@ -7,7 +7,7 @@ import pytest
 
 from latentworld.sim.camera import Renderer
 from latentworld.sim.stage.clips import pair_of_clips, possible_clip
-from latentworld.sim.stage.looks import SEEN, SHIFTED, Looks
+from latentworld.sim.stage.looks import LEARNED, SEEN, SHIFTED, Looks
 from latentworld.sim.stage.properties import PROPERTIES
 from latentworld.sim.stage.properties.permanence import appear, vanish
 from latentworld.sim.stage.stage import FRAMES, Prop, Stage, Start
@@ -58,6 +58,17 @@ def test_things_that_are_let_go_fall_as_gravity_says():
     motion = stage.simulate({0: Start(0.0, 2.0)}, frames=8)
     t = np.arange(8) / 15
     assert np.allclose(motion[:, 0, 1], 2.0 - 9.81 / 2 * t**2, atol=0.02)
+
+
+@pytest.mark.parametrize("shape", sorted({*LEARNED.shapes, *SHIFTED.shapes}))
+def test_a_prop_rests_on_its_foot(shape):
+    prop = Prop(shape, 0.25, np.ones(3), grip=False)
+    stage = Stage(Looks.draw(np.random.default_rng(0), SEEN), (prop,))
+    motion = stage.simulate({0: Start(0.0, prop.foot)}, frames=8)
+    assert np.abs(motion[:, 0] - [0.0, prop.foot, 0.0]).max() < 0.03
+    without = np.full_like(motion, np.nan)
+    off = np.abs(stage.draw(motion, Renderer())[0].astype(int) - stage.draw(without, Renderer())[0]).max(-1)
+    assert 30 < (off > 10).sum() < 200
 
 
 def test_the_picture_shows_a_prop_where_project_says():

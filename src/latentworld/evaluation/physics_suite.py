@@ -16,13 +16,12 @@ import h5py
 import numpy as np
 
 from latentworld.sim.stage.clips import pair_of_clips
-from latentworld.sim.stage.looks import SEEN, SHIFTED
+from latentworld.sim.stage.looks import SEEN, STYLES
 from latentworld.sim.stage.properties import PROPERTIES
 from latentworld.training.episodes import gather
 from latentworld.training.scenes.clips import read_clip
 from latentworld.types import LatentworldError
 
-STYLES = {style.name: style for style in (SEEN, SHIFTED)}
 FIRST_TEST_SEED = 9_000_000
 PAIRS = 204  # a property, shared evenly among its kinds
 
@@ -40,12 +39,13 @@ class Pairs(NamedTuple):
 class SuiteSettings:
     style: str = SEEN.name
     pairs: int = PAIRS
+    first_clip: int = FIRST_TEST_SEED  # seed of the first pair of every kind
     first_seed: int = 0  # of the numbers below, not of the clips
 
     def plan(self) -> list[tuple[str, str, int]]:
         """(property, kind, seed) of every pair."""
         return [
-            (name, kind, FIRST_TEST_SEED + i)
+            (name, kind, self.first_clip + i)
             for name, kinds in PROPERTIES.items()
             for kind in kinds
             for i in range(math.ceil(self.pairs / len(kinds)))

@@ -13,14 +13,15 @@ from safetensors.torch import save_file
 from torch import nn
 
 from latentworld.model.config import ModelConfig
+from latentworld.model.decoded_model import DecodedModel
 from latentworld.model.pixel_baseline import PixelBaseline
 from latentworld.model.scene_model import SceneConfig, SceneModel
 from latentworld.model.world_model import WorldModel
 from latentworld.types import LatentworldError
 
 SHIPPED = "nav-small"
-CONFIGS = {WorldModel: ModelConfig, SceneModel: SceneConfig, PixelBaseline: SceneConfig}
-Model = TypeVar("Model", WorldModel, SceneModel, PixelBaseline)
+CONFIGS = {WorldModel: ModelConfig, SceneModel: SceneConfig, PixelBaseline: SceneConfig, DecodedModel: SceneConfig}
+Model = TypeVar("Model", WorldModel, SceneModel, PixelBaseline, DecodedModel)
 
 
 def shipped(name: str = SHIPPED) -> Path:

@@ -14,6 +14,12 @@ PATCH = SIDE // CELLS
 PIXELS = 3 * PATCH * PATCH  # of a cell
 
 
+def patches(pixels: Tensor) -> Tensor:
+    """(N, T, 64, 64, 3) uint8 -> (N, T, 192, 8, 8) in [-1, 1]: every cell's pixels."""
+    x = pixels.flatten(0, 1).permute(0, 3, 1, 2).float().div(127.5).sub(1)
+    return F.pixel_unshuffle(x, PATCH).unflatten(0, pixels.shape[:2])
+
+
 class PixelBelief(NamedTuple):
     """hidden: (N, H, 8, 8). latents: (N, 192, 8, 8), the last frame. codes: (N, L, 8, 8), what is made of it."""
 
@@ -38,8 +44,7 @@ class PixelBaseline(SceneModel):
 
     def encode(self, pixels: Tensor) -> Tensor:
         """(N, T, 64, 64, 3) uint8 -> (N, T, 192, 8, 8) in [-1, 1]: nothing is learned here."""
-        x = pixels.flatten(0, 1).permute(0, 3, 1, 2).float().div(127.5).sub(1)
-        return F.pixel_unshuffle(x, PATCH).unflatten(0, pixels.shape[:2])
+        return patches(pixels)
 
     def track(self, latents: Tensor) -> PixelBelief:
         codes = self._look(latents.flatten(0, 1)).unflatten(0, latents.shape[:2])

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 CELLS = 8  # a side
 SIDE = 64  # pixels
 COLOURS = 2  # numbers that say the colour of a cell
+DARK = 0.02  # mean brightness of a picture, 1 being half of white, below which there is nothing to see by
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,12 @@ class PatchEncoder(nn.Module):
         self.colour = nn.BatchNorm2d(COLOURS, affine=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, 3, 64, 64) in [-1, 1] -> (N, D + 2, 8, 8)."""
+        """(N, 3, 64, 64) in [-1, 1] -> (N, D + 2, 8, 8).
+
+        Brightness is measured in that of the whole picture: a lamp that is dimmed changes nothing.
+        """
+        x = x + 1
+        x = x / x.mean((1, 2, 3), keepdim=True).clamp_min(DARK) - 1
         red, green, blue = F.adaptive_avg_pool2d(x, CELLS).unbind(1)
         opponent = torch.stack([red - green, blue - (red + green) / 2], 1)
         return torch.cat([self.look(x.contiguous(memory_format=torch.channels_last)), self.colour(opponent)], 1)

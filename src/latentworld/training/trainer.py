@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -51,18 +51,20 @@ class Trainer:
         self.model.zero_grad(set_to_none=True)  # what an encoder at rest last learned must not count in the norm
         return torch.optim.AdamW(self.task.begin(stage), lr=stage.rate, weight_decay=stage.weight_decay)
 
-    def run(self) -> nn.Module:
-        """All stages, from wherever the state in the folder stands."""
+    def run(self, after_step: Callable[[], None] = lambda: None) -> nn.Module:
+        """All stages, from wherever the state in the folder stands. after_step may look at the model, and must leave it
+        in training mode.
+        """
         self.resume()
         for index in range(self.stage, len(self.recipe.stages)):
             if index > self.stage:
                 self.stage, self.step = index, 0
                 self.optimizer = self._optimizer()
-            self._run_stage(self.recipe.stages[index])
+            self._run_stage(self.recipe.stages[index], after_step)
         self.save()
         return self.model.eval()
 
-    def _run_stage(self, stage: Any) -> None:
+    def _run_stage(self, stage: Any, after_step: Callable[[], None]) -> None:
         batches = self.task.batches(stage, self.recipe.seed * 10 + self.stage, range(self.step, stage.steps))
         columns = (
             TextColumn(f"train {self.recipe.name} {self.stage + 1}/{len(self.recipe.stages)}"),
@@ -81,6 +83,7 @@ class Trainer:
                 progress.update(bar, advance=1, description=f"predict {terms['predict']:.3f}")
                 if self.step % SAVE_EVERY == 0:
                     self.save()
+                after_step()
 
     def _learn(self, stage: Any, batch: Any) -> dict[str, float]:
         generator = torch.Generator().manual_seed(self.recipe.seed * 1_000_003 + self.stage * 100_003 + self.step)

@@ -14,7 +14,7 @@ from .stage import Stage
 
 VISIBLE, PIXELS = 25, 4  # levels by which so many pixels must differ for people to see it
 PLAY = 0.2  # share of possible clips that show no property in particular
-OFTEN = {"through_wall": 3.0, "shape_change": 2.5, "colour_change": 2.5, "overhang": 2.0}  # what is hard to learn
+OFTEN = {"through_wall": 3.0, "shape_change": 5.0, "colour_change": 2.0, "overhang": 2.0}  # what is hard to learn
 KINDS = {kind: make for kinds in PROPERTIES.values() for kind, make in kinds.items()}
 SHARES = np.array([OFTEN.get(kind, 1.0) for kind in KINDS])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,6 +24,7 @@ class Style:
     hues: tuple[float, float]  # of props
     patterns: tuple[str, ...]  # of table, ground and backdrop
     heights: tuple[tuple[float, float], ...]  # of the camera (m)
+    drifting: float = 0.5  # share of films in which the backdrop moves
 
 
 SEEN = Style(
@@ -40,6 +41,12 @@ SHIFTED = Style(
     ("stripes", "bricks", "speckle"),
     ((0.5, 0.8), (1.6, 1.9)),
 )
+
+
+# To learn from: more shapes than are asked about, so that it is shapes that are learned and not four of them.
+LEARNED = replace(SEEN, name="learned", shapes=(*SEEN.shapes, "wedge", "frustum", "slab", "pillar"))
+STILL, DRIFTING = replace(SEEN, name="still", drifting=0.0), replace(SEEN, name="drifting", drifting=1.0)
+STYLES = {style.name: style for style in (SEEN, SHIFTED, LEARNED, STILL, DRIFTING)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +68,7 @@ class Looks:
         low, high = style.heights[rng.integers(len(style.heights))]
         position = np.array([rng.uniform(-0.15, 0.15), -DISTANCE + rng.uniform(-0.15, 0.15), rng.uniform(low, high)])
         target = np.array([position[0] + rng.uniform(-0.05, 0.05), 0.0, 0.65 + rng.uniform(-0.05, 0.05)])
-        moving = rng.random() < 0.5
+        moving = rng.random() < style.drifting
         return Looks(
             style,
             position,

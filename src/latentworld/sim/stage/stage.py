@@ -26,6 +26,14 @@ SCREEN_Y, BACKDROP_Y = -0.5, 1.4
 SIDE = 64  # pixels
 MAX_PROPS = 4
 AWAY = 40.0  # where props wait that are not there
+# Of props of size 1, where it is not 1.05 and 1.
+REACH = {
+    "egg": 1.1, "capsule": 1.1, "pyramid": 1.3, "diamond": 1.25, "wedge": 1.45, "frustum": 1.3, "slab": 1.25,
+    "pillar": 1.25,
+}  # fmt: skip
+FOOT = {
+    "egg": 0.75, "capsule": 1.1, "pyramid": 0.7, "prism": 0.87, "wedge": 0.6, "frustum": 0.8, "slab": 0.5, "pillar": 1.1
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +50,12 @@ class Prop:
     @property
     def reach(self) -> float:
         """Radius of a circle that covers it as it stands (m)."""
-        return self.size * {"egg": 1.1, "capsule": 1.1, "pyramid": 1.3, "diamond": 1.25}.get(self.shape, 1.05)
+        return self.size * REACH.get(self.shape, 1.05)
 
     @property
     def foot(self) -> float:
         """From its centre down to what it rests on (m)."""
-        return self.size * {"egg": 0.75, "capsule": 1.1, "pyramid": 0.6, "prism": 0.87, "diamond": 1.07}.get(
-            self.shape, 1.0
-        )
+        return self.size * FOOT.get(self.shape, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,11 +234,13 @@ FAST = f'contype="1" conaffinity="2" condim="1" {BOUNCE}'
 
 _SQUARE = [(-1, -1), (1, -1), (1, 1), (-1, 1)]
 _HEXAGON = [(np.cos(a), np.sin(a)) for a in np.arange(6) * np.pi / 3]
-# Corners for half a side of 1. MuJoCo moves a mesh's origin to its centre of mass.
+# Corners for half a side of 1, from the origin of the prop.
 CORNERS = {
     "pyramid": [(x, y, -0.7) for x, y in _SQUARE] + [(0, 0, 1.7)],
     "prism": [(x, y, z) for x, z in _HEXAGON for y in (-1, 1)],
     "diamond": [(x, y, 0) for x, y in _SQUARE] + [(0, 0, 1.3), (0, 0, -1.0)],
+    "wedge": [(x, y, z) for x, z in ((-0.9, -0.6), (0.9, -0.6), (-0.9, 1.1)) for y in (-1, 1)],
+    "frustum": [(x, y, -0.8) for x, y in _SQUARE] + [(0.4 * x, 0.4 * y, 0.9) for x, y in _SQUARE],
 }
 
 
@@ -250,6 +258,8 @@ def _prop(i: int, prop: Prop) -> str:
         "cube": f'type="box" size="{s} {s} {s}"',
         "drum": f'type="cylinder" size="{0.7 * s:.4f} {s:.4f}"',
         "egg": f'type="ellipsoid" size="{1.1 * s:.4f} {0.75 * s:.4f} {0.75 * s:.4f}"',
+        "slab": f'type="box" size="{1.1 * s:.4f} {s} {0.5 * s:.4f}"',
+        "pillar": f'type="box" size="{0.55 * s:.4f} {0.55 * s:.4f} {1.1 * s:.4f}"',
         "capsule": f'type="capsule" size="{0.55 * s:.4f} {0.55 * s:.4f}"',
     }.get(prop.shape, f'type="mesh" mesh="m{i}"')
     friction = 'condim="3" friction="0.8 0 0"' if prop.grip else 'condim="1"'

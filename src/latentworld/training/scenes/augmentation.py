@@ -8,12 +8,11 @@ import numpy as np
 GAIN, LEVEL = 0.35, 25.0  # of each channel: factors apart from 1, levels apart from 0
 TEXTURE = 0.18  # factors apart from 1
 ZOOM, SHIFT = (0.9, 1.25), 5.0  # factor, pixels
-LIGHT = (-0.45, 0.4)  # factors apart from 1
-SHARE, LIGHT_SHARE = 0.6, 0.15  # of films to which each of these is done
+SHARE = 0.6  # of films to which each of these is done
 
 
 def other_look(rng: np.random.Generator, film: np.ndarray) -> np.ndarray:
-    """(T, 64, 64, 3) uint8 -> the same film in other colours, textures, and from another place, or in a changing light.
+    """(T, 64, 64, 3) uint8 -> the same film in other colours, textures, and from another place.
 
     Mirrored left to right in half of all cases, never upside down: things fall.
     """
@@ -29,16 +28,7 @@ def other_look(rng: np.random.Generator, film: np.ndarray) -> np.ndarray:
     if rng.random() < SHARE:
         factor = factor * _texture(rng, film.shape[1])
     out = film * factor + offset
-    if rng.random() < LIGHT_SHARE:
-        out *= _light(rng, len(film))
     return np.clip(out, 0, 255, out=out).astype(np.uint8)
-
-
-def _light(rng: np.random.Generator, length: int) -> np.ndarray:
-    """(length, 1, 1, 1) factors: the light changes at some time, at once or little by little."""
-    start, end = np.sort(rng.uniform(0, length, 2)) if rng.random() < 0.5 else np.repeat(rng.uniform(0, length), 2)
-    change = np.clip((np.arange(length) - start) / max(end - start, 1e-3), 0, 1)
-    return (1 + rng.uniform(*LIGHT) * change).astype(np.float32).reshape(-1, 1, 1, 1)
 
 
 def _texture(rng: np.random.Generator, side: int) -> np.ndarray:

@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from latentworld.sim.stage.clips import possible_clip
+from latentworld.sim.stage.looks import STYLES
 from latentworld.training.episodes import gather
 from latentworld.training.scenes.recipe import FilmSettings
 
 
 def film(settings: FilmSettings, seed: int) -> dict[str, np.ndarray]:
-    clip = possible_clip(seed)
+    clip = possible_clip(seed, STYLES[settings.style])
     return {"pixels": clip.pixels, "position": clip.position, "hidden": clip.hidden}
 
 

@@ -7,8 +7,9 @@ import math
 import torch
 from torch import Tensor
 
+from latentworld.model.decoded_model import DecodedModel
 from latentworld.model.losses import sigreg
-from latentworld.model.pixel_baseline import PixelBaseline
+from latentworld.model.pixel_baseline import PixelBaseline, patches
 from latentworld.model.scene_model import CELLS, SceneModel
 
 FIRST = 1  # looks taken before anything is foretold
@@ -51,12 +52,14 @@ def losses(
         "predict": (weight * error).sum(2).mean(),
         "doubt": (error.detach() * torch.exp(-doubt) + doubt).mean(),
     }
-    # Pixels cannot collapse.
-    return (
-        terms
-        if isinstance(model, PixelBaseline)
-        else terms | _spread(latents[:, :, : model.config.latent_dim], pixels, generator)
-    )
+    if isinstance(model, DecodedModel):
+        frames = patches(pixels)
+        terms["paint"] = (model.paint(latents) - frames).square().mean() + (
+            weight * (model.paint(foreseen.latents) - frames[each.unsqueeze(-1), then].flatten(0, 1)).square()
+        ).mean()
+    if not isinstance(model, PixelBaseline):  # pixels cannot collapse
+        terms |= _spread(latents[:, :, : model.config.latent_dim], pixels, generator)
+    return terms
 
 
 def _spread(latents: Tensor, pixels: Tensor, generator: torch.Generator) -> dict[str, Tensor]:

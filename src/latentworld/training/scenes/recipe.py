@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from latentworld.model.scene_model import SceneConfig
+from latentworld.sim.stage.looks import LEARNED, SEEN
 
 
 @dataclass(frozen=True, slots=True)
 class FilmSettings:
     clips: int = 6000
     first_seed: int = 0
+    style: str = SEEN.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class SceneWeights:
     sigreg: float = 5.0
     change: float = 2.0
     doubt: float = 0.1
+    paint: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ class SceneRecipe:
     stages: tuple[SceneStage, ...]
     model: SceneConfig = field(default_factory=SceneConfig)
     weights: SceneWeights = field(default_factory=SceneWeights)
-    pixels: bool = False  # the baseline that foretells pixels
+    arm: str = "latent"  # what is foretold: latents; pixels; latents, and a decoder learns beside ("decoder")
     others: str = ""  # folder of possible clips that others made, instead of the two sets above
     seed: int = 0
 
@@ -51,8 +54,9 @@ class SceneRecipe:
 CALIBRATION_SEED = 5_000_000
 
 SMALL = SceneRecipe(
-    "physics-small", "physics-small", FilmSettings(15000), FilmSettings(3000, CALIBRATION_SEED), (SceneStage(9000),)
-)
+    "physics-small", "physics-small", FilmSettings(15000, style=LEARNED.name), FilmSettings(3000, CALIBRATION_SEED),
+    (SceneStage(21000),),
+)  # fmt: skip
 SMOKE = SceneRecipe(
     "physics-smoke", "physics-smoke", FilmSettings(12), FilmSettings(6, CALIBRATION_SEED),
     (SceneStage(3, clips=2, starts=2, warm_up=1),),
@@ -60,7 +64,7 @@ SMOKE = SceneRecipe(
 RECIPES = {
     recipe.name: recipe
     for recipe in (
-        SMALL, replace(SMALL, name="physics-pixels", pixels=True),
-        SMOKE, replace(SMOKE, name="physics-smoke-pixels", pixels=True),
+        SMALL, replace(SMALL, name="physics-pixels", arm="pixels"),
+        SMOKE, replace(SMOKE, name="physics-smoke-pixels", arm="pixels"),
     )
 }  # fmt: skip

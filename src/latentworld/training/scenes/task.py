@@ -7,12 +7,15 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from latentworld.model.decoded_model import DecodedModel
 from latentworld.model.pixel_baseline import PixelBaseline
 from latentworld.model.scene_model import SceneModel
 from latentworld.training.scenes.clips import Clips
 from latentworld.training.scenes.objective import losses
 from latentworld.training.scenes.recipe import SceneRecipe, SceneStage
 from latentworld.training.stream import stream
+
+ARMS = {"latent": SceneModel, "pixels": PixelBaseline, "decoder": DecodedModel}
 
 
 class SceneTask:
@@ -21,7 +24,7 @@ class SceneTask:
     def __init__(self, recipe: SceneRecipe, clips: Clips):
         self.recipe, self.clips = recipe, clips
         torch.manual_seed(recipe.seed)
-        self.model = (PixelBaseline if recipe.pixels else SceneModel)(recipe.model)
+        self.model = ARMS[recipe.arm](recipe.model)
 
     def begin(self, stage: SceneStage) -> list[nn.Parameter]:
         return list(self.model.train().parameters())

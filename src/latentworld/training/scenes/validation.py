@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import groupby, islice
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from latentworld.model.scene_model import SceneModel
-from latentworld.tracking.scene_surprise import clip_scores, frame_scores, misfits, scale
+from latentworld.tracking.scene_surprise import BATCH, clip_scores, frame_scores, misfits, scale
 from latentworld.training.scenes.clips import Clips
 from latentworld.training.scenes.objective import cell_difference
 
@@ -22,22 +25,20 @@ def calibrate(model: SceneModel, clips: Clips) -> None:
     The scale comes from one half, the quantiles from the other, which then are as new to it as what is judged later.
     """
     model.eval()
-    halves = [_of_one_length([clips.pixels[i] for i in range(half, len(clips), 2)]) for half in (0, 1)]
-    model.surprise_scale.copy_(torch.from_numpy(scale(_misfits(model, halves[0]))))
-    frames = [frame_scores(misfits(model, film), model.surprise_scale.numpy()) for film in halves[1]]
-    scores = np.concatenate([clip_scores(f) for f in frames])
-    model.surprise_quantiles.copy_(torch.from_numpy(np.quantile(scores, np.linspace(0, 1, 513))).float())
+    possible = np.concatenate(list(_misfits(model, clips, range(0, len(clips), 2))))
+    model.surprise_scale.copy_(torch.from_numpy(scale(possible[None])))
+    unit = model.surprise_scale.numpy()
+    scores = [clip_scores(frame_scores(m[None], unit)) for m in _misfits(model, clips, range(1, len(clips), 2))]
+    quantiles = np.quantile(np.concatenate(scores), np.linspace(0, 1, 513))
+    model.surprise_quantiles.copy_(torch.from_numpy(quantiles).float())
 
 
-def _of_one_length(pixels: list[np.ndarray]) -> list[np.ndarray]:
-    """Clips (T, ...) grouped by their length, each group one array (N, T, ...)."""
-    lengths = sorted({len(clip) for clip in pixels})
-    return [np.stack([clip for clip in pixels if len(clip) == length]) for length in lengths]
-
-
-def _misfits(model: SceneModel, films: list[np.ndarray]) -> np.ndarray:
-    """All frames of all films, (1, frames, K)."""
-    return np.concatenate([misfits(model, film).reshape(1, -1, len(model.config.horizons)) for film in films], 1)
+def _misfits(model: SceneModel, clips: Clips, which: range) -> Iterator[np.ndarray]:
+    """(T, K) of one clip after another; those of one length that follow each other are looked at together."""
+    some = (clips.pixels[i] for i in which)
+    for _, alike in groupby(some, len):
+        while batch := list(islice(alike, BATCH)):
+            yield from misfits(model, np.stack(batch))
 
 
 @torch.no_grad()
