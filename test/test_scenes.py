@@ -183,9 +183,11 @@ def test_surprise_comes_with_what_was_not_foretold():
     pixels = np.zeros((1, 12, 64, 64, 3), np.uint8)
     flash = pixels.copy()
     flash[0, 9] = 255
-    quiet, loud = (scene_surprise.misfits(model, film) for film in (pixels, flash))
-    assert np.isnan(quiet[0, :3]).all()
-    assert (loud[0, 9] > quiet[0, 9]).all() and np.allclose(loud[0, 3:9], quiet[0, 3:9], equal_nan=True)
+    quiet, loud = (scene_surprise.misfit(model, film) for film in (pixels, flash))
+    assert np.isnan(quiet.excess[0, :4]).all() and np.isfinite(quiet.excess[0, 4:]).all()
+    assert (loud.excess[0, 9] > quiet.excess[0, 9]).all()
+    quiet, loud = (scene_surprise.frame_scores(of)[0] for of in (quiet, loud))
+    assert (loud[:4] == 0).all() and loud[9] > quiet[9] and np.array_equal(loud[:9], quiet[:9])
 
 
 @pytest.mark.parametrize(
@@ -268,11 +270,24 @@ def test_short_memory_sees_three_frames_and_no_more():
 def test_copy_last_is_surprised_by_change_alone():
     model = CopyLast(SceneModel(SceneConfig(8, 8)).eval())
     pixels = np.zeros((1, 12, 64, 64, 3), np.uint8)
-    still = scene_surprise.misfits(model, pixels)
+    still = scene_surprise.misfit(model, pixels)
     pixels[0, 6:] = 200
-    changed = scene_surprise.misfits(model, pixels)
-    assert np.allclose(still[0, 4:6], changed[0, 4:6], equal_nan=True) and changed[0, 6, 0] > still[0, 6, 0] == 0
-    assert changed[0, 11, 0] == pytest.approx(still[0, 11, 0])
+    changed = scene_surprise.misfit(model, pixels)
+    assert (still.excess[0, 4:] == 0).all() and (changed.excess[0, 4:6] == 0).all()
+    assert (changed.excess[0, 6:10] > 0).all()
+    assert scene_surprise.score(model, pixels) > scene_surprise.score(model, np.zeros_like(pixels))
+
+
+def test_what_is_wrong_for_a_moment_in_one_place_is_found_there():
+    excess, expected = np.zeros((1, 6, 8, 8)), np.full((1, 6, 8, 8), 25.0)
+    excess[0, 3, 5, 2] = 400.0
+    scores = scene_surprise.frame_scores(scene_surprise.Misfit(excess, expected))[0]
+    quiet = np.log1p(0.0)
+    assert scores[[0, 1, 2, 5]] == pytest.approx(quiet)
+    # Two frames of three cells squared, each of 5 expected, and the floor of 10.
+    assert scores[[3, 4]] == pytest.approx(np.log1p(400 / np.sqrt(2 * 9 * 25 + 100)))
+    worst, whole = scene_surprise.statistics(scene_surprise.Misfit(excess, expected))[0]
+    assert worst == pytest.approx(scores.mean()) and whole == pytest.approx(np.log1p(400 / np.sqrt(384 * 25 + 100)))
 
 
 def test_the_pixel_baseline_foretells_frames_and_learns_by_the_same_loss():
@@ -285,4 +300,4 @@ def test_the_pixel_baseline_foretells_frames_and_learns_by_the_same_loss():
     assert set(terms) == {"predict", "doubt"}
     sum(terms.values()).backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
-    assert scene_surprise.misfits(model.eval(), pixels.numpy()).shape == (2, 12, 3)
+    assert scene_surprise.score(model.eval(), pixels.numpy()).shape == (2,)

@@ -138,7 +138,8 @@ def _points(
 def figures_of(model: SceneModel, held_out: Clips, pairs: list) -> dict[str, float]:
     """What a model is asked: probes, errors against copying, pairs."""
     films = np.stack([held_out.pixels[i] for i in range(len(held_out))])
-    model.surprise_scale.copy_(torch.from_numpy(scene_surprise.scale(scene_surprise.misfits(model, films))))
+    possible = scene_surprise.statistics(scene_surprise.misfit(model, films))
+    model.surprise_scale.copy_(torch.from_numpy(scene_surprise.scale(possible)))
     told_apart = summarise(measure(pairs, {"": clip_score(model)})[""], "")
     return probe(model, held_out) | validate(model, held_out) | {"pairwise_mean": told_apart["pairwise_mean"]}
 

@@ -31,7 +31,7 @@ Score = Callable[[np.ndarray], np.ndarray]  # films (N, T, 64, 64, 3) -> clip sc
 
 
 def clip_score(model: SceneModel) -> Score:
-    return lambda films: scene_surprise.clip_scores(scene_surprise.score(model, films))
+    return lambda films: scene_surprise.score(model, films)
 
 
 def evaluate(

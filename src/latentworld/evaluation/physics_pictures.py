@@ -29,7 +29,7 @@ def draw(path: Path, model: SceneModel, pairs: list[Pairs], which: int = 0) -> N
         for row, film, name in zip(rows[:2], films, ("possible", "impossible"), strict=True):
             _film(row, film, name)
         rows[0].set_title(some.kind.replace("_", " "), loc="left", fontsize=11)
-        _curves(rows[2], scene_surprise.score(model, films), _event(*films))
+        _curves(rows[2], scene_surprise.frame_scores(scene_surprise.misfit(model, films)), _event(*films))
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=80)
 
@@ -52,5 +52,5 @@ def _curves(axes: Axes, scores: np.ndarray, event: int) -> None:
     for line, colour in zip(scores, (POSSIBLE, IMPOSSIBLE), strict=True):
         axes.plot(line, color=colour, linewidth=2)
     axes.axvline(event, color="0.6", linestyle=":", linewidth=1.5)
-    axes.set(xlim=(0, scores.shape[1] - 1), xlabel="frame", ylabel="surprise (σ)")
+    axes.set(xlim=(0, scores.shape[1] - 1), xlabel="frame", ylabel="surprise, log(1 + z)")
     axes.spines[["top", "right"]].set_visible(False)

@@ -102,8 +102,8 @@ class SceneModel(nn.Module):
             nn.Conv2d(hidden + latent, 96, 3, padding=1), nn.ReLU(), nn.Conv2d(96, latent, 1)
         )  # fmt: skip
         self.doubt = nn.Sequential(nn.Conv2d(hidden + latent, 32, 3, padding=1), nn.ReLU(), nn.Conv2d(32, 2, 1))
-        # How possible clips score (tracking.scene_surprise): mean and spread by horizon, quantiles of whole clips.
-        self.register_buffer("surprise_scale", torch.tensor([[0.0], [1.0]]).repeat(1, len(config.horizons)))
+        # How possible clips score (tracking.scene_surprise): mean and spread of two statistics, quantiles.
+        self.register_buffer("surprise_scale", torch.tensor([[0.0, 0.0], [1.0, 1.0]]))
         self.register_buffer("surprise_quantiles", torch.linspace(-3, 3, 513))
         self.to(memory_format=torch.channels_last)
 

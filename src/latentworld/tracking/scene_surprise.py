@@ -1,12 +1,16 @@
 """How surprising a film is to a scene model: where things were foretold, what came instead.
 
-For every frame, what was foretold 4 to 8 frames ahead is held against what came, cell by cell: by how much the error
-is more than was to be expected, in units of that. So far ahead, a thing that should have come out from behind a screen
-is missed for as long as it stays away; one frame ahead the model has given it up by then. And a film in which much
-moves does not surprise for that alone: what errs as much as expected adds nothing.
+For every frame, what was foretold 4 to 8 frames ahead is held against what came, cell by cell: the squared error, less
+what was to be expected of it. So far ahead, a thing that should have come out from behind a screen is missed for as
+long as it stays away; one frame ahead the model has given it up by then. Summed, and divided by the root of the summed
+squares of what was expected, that is a z-score: a film in which much moves does not surprise for that alone. Two of
+them count: that of the whole film, and that of the few cells of each frame in which it is worst, for what is wrong may
+be small and soon gone.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,47 +18,92 @@ import torch
 from latentworld.model.scene_model import SceneModel
 
 WARM_UP = 4  # looks before anything can surprise, a third of a short film
-FLOOR = 3.0  # squared error that is little
+FLOOR = 10.0  # summed squared error that is little
+REACH, FRAMES = 3, 2  # cells a side and frames within which the worst is looked for
+WHOLE = 0.5  # weight of the whole film beside its worst places
 BATCH = 16
 
 
-@torch.no_grad()
-def misfits(model: SceneModel, pixels: np.ndarray) -> np.ndarray:
-    """Misfit (N, T, K) of every frame at each horizon, NaN where nothing was foretold. pixels: (N, T, 64, 64, 3) uint8.
+class Misfit(NamedTuple):
+    """Of every cell of every frame, summed over horizons and aspects: squared error beyond what was expected, and the
+    squares of what was expected. Both (N, T, 8, 8), NaN where nothing was foretold.
+    """
 
-    A model that looks at every other frame watches twice, once from the first and once from the second on.
+    excess: np.ndarray
+    expected: np.ndarray
+
+
+@torch.no_grad()
+def misfit(model: SceneModel, pixels: np.ndarray) -> Misfit:
+    """Of films (N, T, 64, 64, 3) uint8. A model that looks at every other frame watches twice, once from the first and
+    once from the second on.
     """
     out, stride = [], model.config.stride
     for first in range(0, len(pixels), BATCH):
         films = np.ascontiguousarray(pixels[first : first + BATCH])
-        misfit = np.full((*films.shape[:2], len(model.config.horizons)), np.nan, np.float32)
-        for phase in range(stride):
-            misfit[:, phase::stride] = _looks(model, torch.from_numpy(films[:, phase::stride]))
-        out.append(misfit)
-    return np.concatenate(out)
+        parts = [_looks(model, torch.from_numpy(films[:, phase::stride])) for phase in range(stride)]
+        whole = np.empty((2, *films.shape[:2], *parts[0].shape[-2:]), np.float32)
+        for phase, part in enumerate(parts):
+            whole[:, :, phase::stride] = part
+        out.append(whole)
+    return Misfit(*np.concatenate(out, 1))
 
 
 def _looks(model: SceneModel, pixels: torch.Tensor) -> torch.Tensor:
-    """Of every look (N, L, K)."""
+    """Excess and expected of every look, (2, N, L, 8, 8)."""
     latents = model.encode(pixels)
     n, length = latents.shape[:2]
     beliefs = model.track(latents)
-    horizons = model.config.horizons
-    foreseen = model.imagine(type(beliefs)(*(part.flatten(0, 1) for part in beliefs)), max(horizons))
-    misfit = torch.full((n, length, len(horizons)), torch.nan)
-    for k, ahead in enumerate(horizons):
-        if ahead >= length:
-            continue
+    horizons = [ahead for ahead in model.config.horizons if ahead < length]
+    foreseen = model.imagine(type(beliefs)(*(part.flatten(0, 1) for part in beliefs)), max(model.config.horizons))
+    out = torch.zeros(2, n, length, *latents.shape[-2:])
+    for ahead in horizons:
         latent, doubt = (part[:, ahead - 1].unflatten(0, (n, length))[:, :-ahead] for part in foreseen)
         error, expected = model.errors(latent, latents[:, ahead:]), doubt.exp()
-        misfit[:, ahead:, k] = ((error - expected) / (expected + FLOOR)).flatten(2).mean(2)
-    misfit[:, : min(WARM_UP, length // 3)] = torch.nan
-    return misfit
+        out[0, :, ahead:] += (error - expected).sum(2)
+        out[1, :, ahead:] += expected.square().sum(2)
+    out[:, :, : max(min(horizons, default=length), min(WARM_UP, length // 3))] = torch.nan
+    return out
+
+
+def frame_scores(misfit: Misfit) -> np.ndarray:
+    """(N, T): log(1 + z) of the few cells and frames in which each frame is worst, 0 where nothing was foretold."""
+    excess, expected = (_neighbourhoods(np.nan_to_num(part)) for part in misfit)
+    return np.log1p(np.maximum(excess / np.sqrt(expected + FLOOR**2), 0).max((2, 3)))
+
+
+def _neighbourhoods(cells: np.ndarray) -> np.ndarray:
+    """Sums over 3 x 3 cells about each and over the last two frames, (N, T, 8, 8)."""
+    length, side = cells.shape[1:3]
+    edge = REACH // 2
+    padded = np.pad(cells, ((0, 0), (FRAMES - 1, 0), (edge, edge), (edge, edge)))
+    places = sum(padded[:, :, i : i + side, j : j + side] for i in range(REACH) for j in range(REACH))
+    return sum(places[:, t : t + length] for t in range(FRAMES))
+
+
+def statistics(misfit: Misfit) -> np.ndarray:
+    """(N, 2) of films: the mean of their frames' scores, and log(1 + z) of the whole, signed."""
+    known = ~np.isnan(misfit.excess).all((2, 3))
+    worst = (frame_scores(misfit) * known).sum(1) / np.maximum(known.sum(1), 1)
+    excess, expected = (np.nansum(part, (1, 2, 3)) for part in misfit)
+    whole = excess / np.sqrt(expected + FLOOR**2)
+    return np.stack([worst, np.sign(whole) * np.log1p(np.abs(whole))], 1)
+
+
+def scale(statistics: np.ndarray) -> np.ndarray:
+    """Mean and spread (2, 2) of possible films' statistics: what ``clip_scores`` measures in."""
+    return np.stack([statistics.mean(0), statistics.std(0) + 1e-6]).astype(np.float32)
+
+
+def clip_scores(statistics: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """(N,) surprise of films, in about standard deviations of possible ones'."""
+    worst, whole = ((statistics - scale[0]) / scale[1]).T
+    return (worst + WHOLE * whole) / (1 + WHOLE)
 
 
 def score(model: SceneModel, pixels: np.ndarray) -> np.ndarray:
-    """Surprise of every frame, (N, T), in standard deviations of possible clips'. pixels: (N, T, 64, 64, 3)."""
-    return frame_scores(misfits(model, pixels), model.surprise_scale.numpy())
+    """(N,) surprise of films (N, T, 64, 64, 3)."""
+    return clip_scores(statistics(misfit(model, pixels)), model.surprise_scale.numpy())
 
 
 def p_values(model: SceneModel, clips: np.ndarray) -> np.ndarray:
@@ -62,20 +111,3 @@ def p_values(model: SceneModel, clips: np.ndarray) -> np.ndarray:
     quantiles = model.surprise_quantiles.numpy()
     above = len(quantiles) - np.searchsorted(quantiles, clips, side="left")
     return (1 + above) / (1 + len(quantiles))
-
-
-def scale(misfit: np.ndarray) -> np.ndarray:
-    """Mean and spread (2, K) of possible clips' misfits: what ``frame_scores`` measures in."""
-    return np.stack([np.nanmean(misfit, (0, 1)), np.nanstd(misfit, (0, 1)) + 1e-6]).astype(np.float32)
-
-
-def frame_scores(misfit: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """(N, T): mean over horizons in standard deviations; 0 where nothing was foretold."""
-    scores = (misfit - scale[0]) / scale[1]
-    known = ~np.isnan(scores)
-    return np.where(known, scores, 0).sum(-1) / np.maximum(known.sum(-1), 1)
-
-
-def clip_scores(frames: np.ndarray) -> np.ndarray:
-    """(N,) from frame scores (N, T). All frames count: the worst of two films are often of what both show."""
-    return frames.mean(1)

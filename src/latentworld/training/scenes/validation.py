@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from latentworld.model.scene_model import SceneModel
-from latentworld.tracking.scene_surprise import BATCH, clip_scores, frame_scores, misfits, scale
+from latentworld.tracking.scene_surprise import BATCH, clip_scores, misfit, scale, statistics
 from latentworld.training.scenes.clips import Clips
 from latentworld.training.scenes.objective import cell_difference
 
@@ -25,20 +25,17 @@ def calibrate(model: SceneModel, clips: Clips) -> None:
     The scale comes from one half, the quantiles from the other, which then are as new to it as what is judged later.
     """
     model.eval()
-    possible = np.concatenate(list(_misfits(model, clips, range(0, len(clips), 2))))
-    model.surprise_scale.copy_(torch.from_numpy(scale(possible[None])))
-    unit = model.surprise_scale.numpy()
-    scores = [clip_scores(frame_scores(m[None], unit)) for m in _misfits(model, clips, range(1, len(clips), 2))]
-    quantiles = np.quantile(np.concatenate(scores), np.linspace(0, 1, 513))
-    model.surprise_quantiles.copy_(torch.from_numpy(quantiles).float())
+    possible = np.concatenate([statistics(misfit(model, batch)) for batch in _batches(clips)])
+    model.surprise_scale.copy_(torch.from_numpy(scale(possible[::2])))
+    scores = clip_scores(possible[1::2], model.surprise_scale.numpy())
+    model.surprise_quantiles.copy_(torch.from_numpy(np.quantile(scores, np.linspace(0, 1, 513))).float())
 
 
-def _misfits(model: SceneModel, clips: Clips, which: range) -> Iterator[np.ndarray]:
-    """(T, K) of one clip after another; those of one length that follow each other are looked at together."""
-    some = (clips.pixels[i] for i in which)
-    for _, alike in groupby(some, len):
+def _batches(clips: Clips) -> Iterator[np.ndarray]:
+    """All clips in their order, (N, T, 64, 64, 3), a few at a time: those of one length that follow each other."""
+    for _, alike in groupby((clips.pixels[i] for i in range(len(clips))), len):
         while batch := list(islice(alike, BATCH)):
-            yield from misfits(model, np.stack(batch))
+            yield np.stack(batch)
 
 
 @torch.no_grad()
