@@ -4,8 +4,8 @@ For every frame, what was foretold 4 to 8 frames ahead is held against what came
 what was to be expected of it. So far ahead, a thing that should have come out from behind a screen is missed for as
 long as it stays away; one frame ahead the model has given it up by then. Summed, and divided by the root of the summed
 squares of what was expected, that is a z-score: a film in which much moves does not surprise for that alone. Two of
-them count: that of the whole film, and that of the few cells of each frame in which it is worst, for what is wrong may
-be small and soon gone.
+them count: that of the whole film, and that of the cell in which each frame is worst, over the worse half of frames,
+for what is wrong may be small and soon gone.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import torch
 from latentworld.model.scene_model import SceneModel
 
 WARM_UP = 4  # looks before anything can surprise, a third of a short film
-FLOOR = 10.0  # summed squared error that is little
-REACH, FRAMES = 3, 2  # cells a side and frames within which the worst is looked for
+FLOOR = 5.0  # summed squared error that is little
+FRAMES = 3  # that are looked at together
 WHOLE = 0.5  # weight of the whole film beside its worst places
 BATCH = 16
 
@@ -67,27 +67,25 @@ def _looks(model: SceneModel, pixels: torch.Tensor) -> torch.Tensor:
 
 
 def frame_scores(misfit: Misfit) -> np.ndarray:
-    """(N, T): log(1 + z) of the few cells and frames in which each frame is worst, 0 where nothing was foretold."""
-    excess, expected = (_neighbourhoods(np.nan_to_num(part)) for part in misfit)
+    """(N, T): log(1 + z) of the cell in which each frame is worst, 0 where nothing was foretold."""
+    excess, expected = (_last_frames(np.nan_to_num(part)) for part in misfit)
     return np.log1p(np.maximum(excess / np.sqrt(expected + FLOOR**2), 0).max((2, 3)))
 
 
-def _neighbourhoods(cells: np.ndarray) -> np.ndarray:
-    """Sums over 3 x 3 cells about each and over the last two frames, (N, T, 8, 8)."""
-    length, side = cells.shape[1:3]
-    edge = REACH // 2
-    padded = np.pad(cells, ((0, 0), (FRAMES - 1, 0), (edge, edge), (edge, edge)))
-    places = sum(padded[:, :, i : i + side, j : j + side] for i in range(REACH) for j in range(REACH))
-    return sum(places[:, t : t + length] for t in range(FRAMES))
+def _last_frames(cells: np.ndarray) -> np.ndarray:
+    """Sums over each frame and those just before it, (N, T, 8, 8)."""
+    length = cells.shape[1]
+    padded = np.pad(cells, ((0, 0), (FRAMES - 1, 0), (0, 0), (0, 0)))
+    return sum(padded[:, t : t + length] for t in range(FRAMES))
 
 
 def statistics(misfit: Misfit) -> np.ndarray:
-    """(N, 2) of films: the mean of their frames' scores, and log(1 + z) of the whole, signed."""
-    known = ~np.isnan(misfit.excess).all((2, 3))
-    worst = (frame_scores(misfit) * known).sum(1) / np.maximum(known.sum(1), 1)
+    """(N, 2) of films: the mean of the worse half of their frames' scores, and log(1 + z) of the whole, signed."""
+    known = ~np.isnan(misfit.excess).all((0, 2, 3))  # as many frames of every film
+    frames = np.sort(frame_scores(misfit)[:, known], 1)
     excess, expected = (np.nansum(part, (1, 2, 3)) for part in misfit)
     whole = excess / np.sqrt(expected + FLOOR**2)
-    return np.stack([worst, np.sign(whole) * np.log1p(np.abs(whole))], 1)
+    return np.stack([frames[:, frames.shape[1] // 2 :].mean(1), np.sign(whole) * np.log1p(np.abs(whole))], 1)
 
 
 def scale(statistics: np.ndarray) -> np.ndarray:

@@ -55,7 +55,7 @@ CALIBRATION_SEED = 5_000_000
 
 SMALL = SceneRecipe(
     "physics-small", "physics-small", FilmSettings(15000, style=LEARNED.name), FilmSettings(3000, CALIBRATION_SEED),
-    (SceneStage(21000),),
+    (SceneStage(14000),),
 )  # fmt: skip
 SMOKE = SceneRecipe(
     "physics-smoke", "physics-smoke", FilmSettings(12), FilmSettings(6, CALIBRATION_SEED),
