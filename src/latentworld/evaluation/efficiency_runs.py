@@ -22,13 +22,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from latentworld.evaluation.physics import clip_score, measure, summarise
 from latentworld.evaluation.physics_suite import SuiteSettings, suite
 from latentworld.model.scene_model import SceneModel
-from latentworld.tracking import scene_surprise
 from latentworld.training.episodes import dataset_file
 from latentworld.training.scenes import course
 from latentworld.training.scenes.clips import Clips
 from latentworld.training.scenes.probe import probe
 from latentworld.training.scenes.recipe import CALIBRATION_SEED, RECIPES, FilmSettings, SceneRecipe, SceneStage
-from latentworld.training.scenes.validation import validate
+from latentworld.training.scenes.validation import calibrate, validate
 from latentworld.training.trainer import Trainer
 
 ARMS = ("latent", "pixels", "decoder")
@@ -137,9 +136,7 @@ def _points(
 
 def figures_of(model: SceneModel, held_out: Clips, pairs: list) -> dict[str, float]:
     """What a model is asked: probes, errors against copying, pairs."""
-    films = np.stack([held_out.pixels[i] for i in range(len(held_out))])
-    possible = scene_surprise.statistics(scene_surprise.misfit(model, films))
-    model.surprise_scale.copy_(torch.from_numpy(scene_surprise.scale(possible)))
+    calibrate(model, held_out)
     told_apart = summarise(measure(pairs, {"": clip_score(model)})[""], "")
     return probe(model, held_out) | validate(model, held_out) | {"pairwise_mean": told_apart["pairwise_mean"]}
 

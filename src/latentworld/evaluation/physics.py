@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,7 @@ Score = Callable[[np.ndarray], np.ndarray]  # films (N, T, 64, 64, 3) -> clip sc
 
 
 def clip_score(model: SceneModel) -> Score:
-    return lambda films: scene_surprise.score(model, films)
+    return partial(scene_surprise.score, model)
 
 
 def evaluate(
