@@ -1,10 +1,12 @@
 """The price of pixels: seconds, samples and FLOPs until a belief that was taught to foretell pixels knows as much as
-one that foretells latents; beside both, latents with a decoder.
+one that foretells latents; beside both, latents with a decoder. In watching (films of the stage, the backdrop still or
+drifting) and in driving (how often the robot gets to its goal and touches nothing).
 
     ./latentworld benchmark efficiency --json efficiency.json --picture efficiency.png
 
-Every run is the same encoder, belief, films and order of films. Finished runs are kept in --runs and not run again,
-so it goes on where it was cut off. Leave the machine alone meanwhile: what is measured is time.
+Every run is the same encoder, belief, data and order of data. Finished runs are kept in --runs and not run again,
+so it goes on where it was cut off: all five seeds take a night. Leave the machine alone meanwhile: what is measured is
+time.
 """
 
 from __future__ import annotations
@@ -16,34 +18,43 @@ from typing import Annotated, Optional
 import typer
 from rich.console import Console
 
+from latentworld.evaluation import efficiency_rooms, efficiency_scenes
 from latentworld.evaluation.efficiency import draw, figures, table
-from latentworld.evaluation.efficiency_runs import ARMS, BACKDROPS, EfficiencySettings, runs
+from latentworld.evaluation.efficiency_rooms import RoomStudy
+from latentworld.evaluation.efficiency_scenes import SceneStudy
 from latentworld.evaluation.figures import write_figures
 
-STANDARD = EfficiencySettings()
+SCENES, ROOMS = SceneStudy(), RoomStudy()
 
 
 def main(
     json: Optional[Path] = None,
     picture: Path = Path("efficiency.png"),
-    seeds: Annotated[int, typer.Option(min=1)] = STANDARD.seeds,
-    steps: Annotated[int, typer.Option(min=2, help="Of every run.")] = STANDARD.steps,
-    looks: Annotated[int, typer.Option(min=2, help="How often a run is asked what it knows.")] = STANDARD.looks,
-    clips: Annotated[int, typer.Option(min=20, help="To learn from, of each backdrop.")] = STANDARD.clips,
-    held_out: Annotated[int, typer.Option(min=8, help="Clips to ask about.")] = STANDARD.held_out,
-    pairs: Annotated[int, typer.Option(min=1, help="Of a property, to be told apart.")] = STANDARD.pairs,
-    batch: Annotated[int, typer.Option(min=1)] = STANDARD.batch,
+    seeds: Annotated[int, typer.Option(min=1)] = 5,
+    steps: Annotated[int, typer.Option(min=2, help="Of every run on films.")] = SCENES.steps,
+    looks: Annotated[int, typer.Option(min=2, help="How often a run is asked what it knows.")] = SCENES.looks,
+    clips: Annotated[int, typer.Option(min=20, help="To learn from, of each backdrop.")] = SCENES.clips,
+    held_out: Annotated[int, typer.Option(min=8, help="Clips to ask about.")] = SCENES.held_out,
+    pairs: Annotated[int, typer.Option(min=1, help="Of a property, to be told apart.")] = SCENES.pairs,
+    batch: Annotated[int, typer.Option(min=1, help="Clips a step.")] = SCENES.batch,
+    room_steps: Annotated[int, typer.Option(min=2, help="Of every run in rooms.")] = ROOMS.steps,
+    rooms: Annotated[int, typer.Option(min=2, help="To learn from.")] = ROOMS.rooms,
+    held_out_rooms: Annotated[int, typer.Option(min=2, help="To calibrate on.")] = ROOMS.held_out,
+    room_looks: Annotated[int, typer.Option(min=2, help="How often a run in rooms is asked.")] = ROOMS.looks,
+    trials: Annotated[int, typer.Option(min=1, help="Rooms to drive in, each time it is asked.")] = ROOMS.trials,
     data: Path = Path("data"),
     runs_folder: Annotated[Path, typer.Option("--runs")] = Path("runs/efficiency"),
     workers: int = 2,
 ) -> None:
-    settings = EfficiencySettings(seeds, steps, looks, clips=clips, held_out=held_out, pairs=pairs, batch=batch)
+    films = SceneStudy(steps, looks, clips=clips, held_out=held_out, pairs=pairs, batch=batch)
+    drives = RoomStudy(room_steps, room_looks, rooms, held_out_rooms, trials, batch)
     done = []
-    for run in runs(settings, data, runs_folder, workers):
-        done.append(run)
-        if len(done) % (len(ARMS) * len(BACKDROPS)) == 0:  # a seed is whole
-            draw(picture, done)
-            write_figures(json, figures(done), asdict(settings) | {"runs": len(done)})
+    for seed in range(seeds):
+        for study, module in ((films, efficiency_scenes), (drives, efficiency_rooms)):
+            done += module.runs(study, seed, data, runs_folder, workers)
+        draw(picture, done)
+        settings = {"films": asdict(films), "drives": asdict(drives), "seeds": seed + 1, "runs": len(done)}
+        write_figures(json, figures(done), settings)
     Console().print(table(done))
     Console().print(f"Drawn: {picture}")
 

@@ -120,6 +120,24 @@ def test_the_encoder_rests_in_the_second_stage(data, tmp_path):
     assert not torch.equal(only_first.recurrence.cell.weight_hh, both.recurrence.cell.weight_hh)
 
 
+@pytest.mark.parametrize("arm, taught_by", [("pixels", {"predict"}), ("decoder", {"paint", "recall", "sigreg"})])
+def test_what_is_taught_by_pixels_drives_without_its_decoder(data, arm, taught_by):
+    task = DrivingTask(replace(RECIPES["smoke"], train=SETTINGS, arm=arm), Drives(data))
+    stage = task.recipe.stages[0]
+    learned = task.begin(stage)
+    batch = next(iter(task.batches(stage, 0, range(1))))
+    loss, terms = task.losses(stage, batch, torch.Generator().manual_seed(1))
+    assert taught_by <= set(terms) and ("sigreg" in terms) == (arm == "decoder")
+    loss.backward()
+    still = {name for name, p in task.model.named_parameters() if p.grad is None}
+    doubts = {name for name, _ in task.model.named_parameters() if name.startswith("predictor.doubt")}
+    assert doubts and still == (doubts if arm == "pixels" else set())
+    assert len(learned) == len(list(task.model.parameters()))
+    alone, rgb = task.model.eval().without_decoder().eval(), batch.rgb[0]
+    assert torch.equal(alone.encode(rgb), task.model.encode(rgb))
+    assert task.model.paint(alone.encode(rgb)).shape == (len(rgb), 4, 64, 64)
+
+
 def test_auroc():
     labels = np.array([0, 0, 1, 1, np.nan])
     assert auroc(np.array([0.1, 0.2, 0.3, 0.4, 9]), labels) == 1.0

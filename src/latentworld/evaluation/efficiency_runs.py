@@ -1,153 +1,124 @@
 """Runs of training to compare: the same data in the same order, what is foretold being another.
 
-An arm is the same encoder and the same recurrent belief, taught to foretell latents ("latent"), pixels ("pixels"), or
-latents while a decoder paints them ("decoder"). While an arm learns, it is asked now and then where the thing is and
-how fast it goes (R² of a linear map from its belief, also while the thing is hidden), and which of two films is
-impossible.
+An arm is the same encoder and the same belief, taught to foretell latents ("latent"), pixels ("pixels"), or latents
+while a decoder paints them ("decoder"). While it learns, it is asked now and then what it can do.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from itertools import product
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import torch
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from latentworld.evaluation.physics import clip_score, measure, summarise
-from latentworld.evaluation.physics_suite import SuiteSettings, suite
-from latentworld.model.scene_model import SceneModel
-from latentworld.training.episodes import dataset_file
-from latentworld.training.scenes import course
-from latentworld.training.scenes.clips import Clips
-from latentworld.training.scenes.probe import probe
-from latentworld.training.scenes.recipe import CALIBRATION_SEED, RECIPES, FilmSettings, SceneRecipe, SceneStage
-from latentworld.training.scenes.validation import calibrate, validate
 from latentworld.training.trainer import Trainer
+from latentworld.types import LatentworldError
 
 ARMS = ("latent", "pixels", "decoder")
-BACKDROPS = ("still", "drifting")  # with nothing, and with something to paint that does not matter
-FIRST_PAIR = 8_000_000  # seeds of pairs to be told apart: neither the test set's nor those to try things out on
-
-
-@dataclass(frozen=True, slots=True)
-class EfficiencySettings:
-    """steps: of every run, at most. looks: how often a run is asked, evenly in the logarithm of its steps."""
-
-    seeds: int = 5
-    steps: int = 1600
-    looks: int = 7
-    first_look: int = 25
-    clips: int = 3000
-    held_out: int = 400
-    pairs: int = 24  # a property
-    batch: int = 16
-
-    def asked_at(self) -> list[int]:
-        steps = np.geomspace(min(self.first_look, self.steps), self.steps, self.looks).round().astype(int)
-        return sorted(set(steps.tolist()))
+FIRST_LOOK = 50  # steps
+VERSION = 1  # of what is measured; raise it with any change to losses or questions
+COUNTED = 4  # steps of which the FLOPs are averaged: not all have as much to paint
+Point = dict[str, float]  # figures, and what they cost: step, seconds, samples, flops
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One arm, one backdrop, one seed. points: figures of each time it was asked, and step, seconds, samples, flops."""
+    """One arm, one place, one seed. points: one for each time it was asked."""
 
     arm: str
-    backdrop: str
+    place: str
     seed: int
-    points: list[dict[str, float]]
+    points: list[Point]
 
     def reached(self, figure: str, threshold: float, cost: str = "seconds") -> float:
-        """What it cost until a figure first was so good, between two points in the logarithm; inf if it never was."""
-        before: dict[str, float] | None = None
-        for point in self.points:
-            if point[figure] >= threshold:
-                if before is None:
+        """What it cost until a figure was so good, and still was the next time, between two points in the logarithm.
+
+        inf if it never was. At the first point it may have been so good for a while; see ``at_first``.
+        """
+        values = [point[figure] for point in self.points]
+        for i, (point, value) in enumerate(zip(self.points, values, strict=True)):
+            if value >= threshold and (i + 1 == len(values) or values[i + 1] >= threshold):
+                if i == 0 or not values[i - 1] < threshold:
                     return point[cost]
-                part = (threshold - before[figure]) / (point[figure] - before[figure])
+                part = (threshold - values[i - 1]) / (value - values[i - 1])
+                before = self.points[i - 1]
                 return float(np.exp(np.log(before[cost]) * (1 - part) + np.log(point[cost]) * part))
-            before = point
         return math.inf
+
+    def at_first(self, figure: str, threshold: float) -> bool:
+        """Whether it was so good when it first was asked."""
+        return self.reached(figure, threshold, "step") == self.points[0]["step"]
 
     def spent(self, cost: str = "seconds") -> float:
         return self.points[-1][cost]
 
 
-def recipe(settings: EfficiencySettings, arm: str, backdrop: str, seed: int) -> SceneRecipe:
-    """Arms of one seed see the same films in the same order, and begin with the same encoder and belief."""
-    return replace(
-        RECIPES["physics-small"],
-        name=f"{arm}-{backdrop}-{seed}",
-        films=f"efficiency-{backdrop}",
-        train=FilmSettings(settings.clips, style=backdrop),
-        calibration=FilmSettings(settings.held_out, CALIBRATION_SEED, backdrop),
-        stages=(SceneStage(settings.steps, clips=settings.batch),),
-        arm=arm,
-        seed=seed,
-    )
+class Study(Protocol):
+    """steps: of every run. looks: how often a run is asked."""
+
+    steps: int
+    looks: int
 
 
-def runs(
-    settings: EfficiencySettings, data: Path, folder: Path, workers: int, arms: Iterable[str] = ARMS
-) -> Iterator[Run]:
-    """Every run, one after the other, seed by seed; what lies finished in ``folder`` is not run again."""
-    for seed, backdrop, arm in product(range(settings.seeds), BACKDROPS, arms):
-        yield Run(arm, backdrop, seed, _points(settings, recipe(settings, arm, backdrop, seed), data, folder, workers))
+Ask = Callable[[nn.Module], dict[str, float]]
 
 
-def _points(
-    settings: EfficiencySettings, recipe: SceneRecipe, data: Path, folder: Path, workers: int
-) -> list[dict[str, float]]:
-    done = folder / recipe.name / "points.json"
-    made_with = repr((replace(settings, seeds=1), recipe))  # more seeds change no run
+def in_turn(seed: int) -> tuple[str, ...]:
+    """The arms, another first with every seed: a machine that grows slower is not to count against the last."""
+    first = seed % len(ARMS)
+    return ARMS[first:] + ARMS[:first]
+
+
+def asked_at(study: Study) -> set[int]:
+    """Steps, evenly in their logarithm."""
+    return set(np.geomspace(min(FIRST_LOOK, study.steps), study.steps, study.looks).round().astype(int).tolist())
+
+
+def points(study: Study, recipe: Any, folder: Path, prepare: Callable[[Path], tuple[Trainer, Ask]]) -> list[Point]:
+    """Train a recipe of one stage from nothing, and ask after some of the steps.
+
+    folder: of all runs; what lies finished there is not run again. prepare: called with the run's own.
+    """
+    done, made_with = folder / recipe.name / "points.json", repr((VERSION, study, recipe))
     if done.exists():
         document = json.loads(done.read_text())
-        if document["made_with"] == made_with:
-            return document["points"]
-    course.collect(recipe, data, workers)
-    backdrop = recipe.train.style
-    pairs = list(suite(SuiteSettings(backdrop, settings.pairs, FIRST_PAIR), data, workers))
-    held_out = Clips.from_dataset(dataset_file(recipe.films, "calibration", data))
-    for left in (folder / recipe.name).glob("*"):  # of a run that was cut off: times of two runs do not add up
+        if document["made_with"] != made_with:
+            raise LatentworldError(f"efficiency: {done}: expected a run made as now, got another; remove it, or --runs")
+        return document["points"]
+    for left in done.parent.glob("*"):  # of a run that was cut off: times of two runs do not add up
         left.unlink()
-    trainer = Trainer(course.task(recipe, data), folder / recipe.name)
+    trainer, ask = prepare(done.parent)
     stage = recipe.stages[0]
-    samples, flops = stage.clips * stage.length, _flops_of_a_step(trainer, stage)
-    points: list[dict[str, float]] = []
+    samples, flops, asked = stage.clips * stage.length, _flops_of_a_step(trainer), asked_at(study)
+    told: list[Point] = []
 
-    def ask() -> None:
+    def after_step() -> None:
         if trainer.step not in asked:
             return
         cost = {"step": trainer.step, "seconds": trainer.seconds}
         cost |= {"samples": trainer.step * samples, "flops": trainer.step * flops}
-        points.append(cost | figures_of(trainer.model.eval(), held_out, pairs))
+        told.append(cost | ask(trainer.model.eval()))
         trainer.model.train()
 
-    asked = set(settings.asked_at())
-    trainer.run(ask)
-    done.write_text(json.dumps({"made_with": made_with, "points": points}, indent=1) + "\n")
-    return points
+    trainer.run(after_step)
+    done.write_text(json.dumps({"made_with": made_with, "points": told}, indent=1) + "\n")
+    return told
 
 
-def figures_of(model: SceneModel, held_out: Clips, pairs: list) -> dict[str, float]:
-    """What a model is asked: probes, errors against copying, pairs."""
-    calibrate(model, held_out)
-    told_apart = summarise(measure(pairs, {"": clip_score(model)})[""], "")
-    return probe(model, held_out) | validate(model, held_out) | {"pairwise_mean": told_apart["pairwise_mean"]}
-
-
-def _flops_of_a_step(trainer: Trainer, stage: SceneStage) -> int:
-    """Of forward and backward, as PyTorch counts them. Leaves the model as it was."""
-    task, model = trainer.task, trainer.model
+def _flops_of_a_step(trainer: Trainer) -> int:
+    """Of forward and backward, as PyTorch counts them, on average. Leaves the model as it was."""
+    task, model, stage = trainer.task, trainer.model, trainer.recipe.stages[0]
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    batch = next(iter(task.batches(stage, 0, range(1))))
     with FlopCounterMode(display=False) as counter:
-        task.losses(stage, batch, torch.Generator().manual_seed(0))[0].backward()
+        for seed, batch in enumerate(task.batches(stage, 0, range(COUNTED))):
+            task.losses(stage, batch, torch.Generator().manual_seed(seed))[0].backward()
     model.zero_grad(set_to_none=True)
     model.load_state_dict(before)
-    return counter.get_total_flops()
+    return counter.get_total_flops() // COUNTED

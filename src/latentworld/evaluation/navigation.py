@@ -22,6 +22,7 @@ from latentworld.evaluation.controllers import (
     WorldModelController,
 )  # fmt: skip
 from latentworld.evaluation.figures import write_figures
+from latentworld.selection.parameters import SelectionParameters
 from latentworld.sim.processes import processes
 from latentworld.sim.world import World
 from latentworld.types import Goal, GoalKind
@@ -98,7 +99,9 @@ _world: World | None = None
 _agent: Agent | None = None
 
 
-def _episode(checkpoint: str | None, task: tuple[str, int, bool, GoalKind]) -> tuple[str, EpisodeResult]:
+def _episode(
+    checkpoint: str | None, parameters: SelectionParameters | None, task: tuple[str, int, bool, GoalKind]
+) -> tuple[str, EpisodeResult]:
     """One episode in a worker process, which keeps its world and its agent."""
     global _world, _agent
     name, seed, blocked, kind = task
@@ -106,14 +109,18 @@ def _episode(checkpoint: str | None, task: tuple[str, int, bool, GoalKind]) -> t
         torch.set_num_threads(1)
         _world = World(seed)
     if _agent is None and name == "world_model":
-        _agent = Agent.load(checkpoint)
+        _agent = Agent.load(checkpoint, parameters)
     _world.reset(seed, blocked)
     label = name if kind == GoalKind.POSE else "image"
     return label, run_episode(_world, make_controller(name, _agent), goals(_world, kind, _agent))
 
 
-def run(tasks: list, checkpoint: str | None = None, workers: int = 2) -> dict[str, list[EpisodeResult]]:
-    """Episodes by controller. tasks: (controller name, seed, blocked, goal kind). Does not depend on ``workers``."""
+def run(
+    tasks: list, checkpoint: str | None = None, workers: int = 2, parameters: SelectionParameters | None = None
+) -> dict[str, list[EpisodeResult]]:
+    """Episodes by controller. tasks: (controller name, seed, blocked, goal kind). parameters: of the world model's
+    selector. Does not depend on ``workers``.
+    """
     results: dict[str, list[EpisodeResult]] = {}
     columns = (
         TextColumn("navigation"),
@@ -124,7 +131,7 @@ def run(tasks: list, checkpoint: str | None = None, workers: int = 2) -> dict[st
     )
     with Progress(*columns) as progress, processes(workers) as pool:
         bar = progress.add_task("", total=len(tasks))
-        for name, result in pool.map(partial(_episode, checkpoint), tasks):
+        for name, result in pool.map(partial(_episode, checkpoint, parameters), tasks):
             results.setdefault(name, []).append(result)
             progress.advance(bar)
     return results

@@ -20,8 +20,8 @@ class CopyLast(nn.Module):
     def track(self, latents: Tensor) -> SceneBelief:
         return SceneBelief(latents, latents)
 
-    def imagine(self, belief: SceneBelief, steps: int) -> Foreseen:
-        latents = belief.latents.unsqueeze(1).expand(-1, steps, -1, -1, -1)
+    def foresee(self, belief: SceneBelief) -> Foreseen:
+        latents = belief.latents.unsqueeze(1).expand(-1, self.config.reach, -1, -1, -1)
         return Foreseen(latents, torch.full_like(latents[:, :, :1], -torch.inf))
 
 
@@ -32,7 +32,7 @@ class ShortMemory(CopyLast):
 
     def __init__(self, model: SceneModel) -> None:
         super().__init__(model)
-        self.imagine, self._model = model.imagine, [model]  # in a list: it is no part of this module
+        self.foresee, self._model = model.foresee, [model]  # in a list: it is no part of this module
 
     def track(self, latents: Tensor) -> SceneBelief:
         n, length = latents.shape[:2]

@@ -18,5 +18,5 @@ class DecodedModel(SceneModel):
         self.to(memory_format=torch.channels_last)
 
     def paint(self, latents: Tensor) -> Tensor:
-        """(..., L, 8, 8) -> (..., 192, 8, 8): the pixels of every cell, in [-1, 1]."""
+        """(..., L, 8, 8) -> (..., 192, 8, 8): the pixels of every cell, as ``patches`` gives them."""
         return self.decoder(latents.flatten(0, -4)).unflatten(0, latents.shape[:-3])

@@ -1,4 +1,4 @@
-"""Images -> latents. One strided convolutional stack; nothing ever turns a latent back into pixels."""
+"""Images -> latents. One strided convolutional stack; nothing that drives turns a latent back into pixels."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def _looks(model: SceneModel, pixels: torch.Tensor) -> torch.Tensor:
     n, length = latents.shape[:2]
     beliefs = model.track(latents)
     horizons = [ahead for ahead in model.config.horizons if ahead < length]
-    foreseen = model.imagine(type(beliefs)(*(part.flatten(0, 1) for part in beliefs)), max(model.config.horizons))
+    foreseen = model.foresee(type(beliefs)(*(part.flatten(0, 1) for part in beliefs)))
     out = torch.zeros(2, n, length, *latents.shape[-2:])
     for ahead in horizons:
         latent, doubt = (part[:, ahead - 1].unflatten(0, (n, length))[:, :-ahead] for part in foreseen)

@@ -72,10 +72,10 @@ class Trainer:
         )  # fmt: skip
         with Progress(*columns) as progress, open(self.folder / "log.jsonl", "a") as log:
             bar = progress.add_task("", total=stage.steps, completed=self.step)
+            began = time.perf_counter()
             for batch in batches:
-                began = time.perf_counter()
                 terms = self._learn(stage, batch)
-                self.seconds += time.perf_counter() - began
+                self.seconds += time.perf_counter() - began  # the wait for the batch included
                 self.step += 1
                 line = {"stage": self.stage, "step": self.step, "seconds": round(self.seconds, 1), **terms}
                 log.write(json.dumps(line) + "\n")
@@ -84,6 +84,7 @@ class Trainer:
                 if self.step % SAVE_EVERY == 0:
                     self.save()
                 after_step()
+                began = time.perf_counter()
 
     def _learn(self, stage: Any, batch: Any) -> dict[str, float]:
         generator = torch.Generator().manual_seed(self.recipe.seed * 1_000_003 + self.stage * 100_003 + self.step)

@@ -19,7 +19,7 @@ __all__ = ["RECIPES", "about", "collect", "task", "validate", "with_clips"]
 def collect(recipe: Recipe, data: Path, workers: int) -> dict[str, float]:
     met: dict[str, float] = {}
     for part in ("train", "validation"):
-        found = collect_drives(dataset_file(recipe.name, part, data), getattr(recipe, part), workers)
+        found = collect_drives(dataset_file(recipe.drives, part, data), getattr(recipe, part), workers)
         met |= {f"{part}_{key}": value for key, value in found.items()}
     return met
 
@@ -29,11 +29,11 @@ def with_clips(recipe: Recipe, folder: Path) -> Recipe:
 
 
 def task(recipe: Recipe, data: Path) -> DrivingTask:
-    return DrivingTask(recipe, Drives(dataset_file(recipe.name, "train", data)))
+    return DrivingTask(recipe, Drives(dataset_file(recipe.drives, "train", data)))
 
 
 def validate(model: WorldModel, recipe: Recipe, data: Path) -> dict[str, float]:
-    return validation.validate(model, Drives(dataset_file(recipe.name, "validation", data)))
+    return validation.validate(model, Drives(dataset_file(recipe.drives, "validation", data)))
 
 
 def about(recipe: Recipe) -> dict[str, str]:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from latentworld.model.decoded_world_model import DecodedWorldModel, PixelWorldModel
 from latentworld.model.latent_map import relative
 from latentworld.model.losses import laplace, sigreg
 from latentworld.model.world_model import Belief, WorldModel
 from latentworld.training.driving.batches import Batch
 
+PAINTED = 2  # of OFFSETS at which pictures are painted, a step: a picture costs as much to paint as to encode
 OFFSETS = (1, 2, 3, 4, 6, 8, 10, 12, 16, 20)  # rows of the clip ahead, at which latents are predicted
 
 
@@ -28,6 +31,7 @@ class Weights:
     relative_pose: float = 0.3
     doubt: float = 0.1
     recall: float = 0.5
+    paint: float = 1.0
 
 
 def track(model: WorldModel, latents: Tensor, motion: Tensor) -> list[Belief]:
@@ -58,25 +62,42 @@ def losses(
     goals: Tensor,
     generator: torch.Generator,
     starts: int = 6,
+    recall: bool = True,
+    pictures: Tensor | None = None,
 ) -> dict[str, Tensor]:
-    """Every term, unweighted. latents: (n, T, D) of the clip. goals: (n, D) of goal_rows."""
+    """Every term, unweighted. latents: (n, T, D) of the clip. goals: (n, D) of goal_rows. recall: with that term.
+    pictures: (n, T, C, 64, 64) of the clip, as the encoder got them, for a model with a decoder.
+    """
     n, length, _ = latents.shape
     beliefs = track(model, latents, batch.motion)
     t0 = torch.randperm(length - 2, generator=generator)[:starts].sort().values + 1
     picked = [beliefs[t] for t in t0]
     some = Belief(*(torch.cat(parts) for parts in zip(*picked, strict=True)))  # (starts * n, ...)
 
-    # Spread over rooms alone, latents fill with what never changes in one; half of it must come from within a clip.
-    other = latents[:, torch.randperm(length, generator=generator)]
-    terms = {
+    by_pixels = isinstance(model, PixelWorldModel)
+    terms = {} if by_pixels else _spread(latents, goals, generator)
+    terms |= _free_space(model, batch, beliefs)
+    painted = torch.randperm(len(OFFSETS), generator=generator)[:PAINTED] if pictures is not None else None
+    ahead = _foreseen(model, batch, some, t0, torch.tensor(OFFSETS)[painted] if by_pixels else torch.tensor(OFFSETS))
+    if by_pixels:
+        terms["predict"] = _painting(model, pictures, ahead)
+    else:
+        terms |= _latent_prediction(latents, ahead)
+        if pictures is not None:
+            seen = _variances(model.paint(latents[:, t0]) - pictures[:, t0], pictures)
+            terms["paint"] = seen.mean() + _painting(model, pictures, ahead.pick(painted))
+    terms |= _imagination(model, batch, some, t0)
+    terms |= _elsewhere(model, batch, latents, goals, some, t0, generator, recall)
+    return terms
+
+
+def _spread(latents: Tensor, goals: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+    """Spread over rooms alone, latents fill with what never changes in one; half of it must come from within a clip."""
+    other = latents[:, torch.randperm(latents.shape[1], generator=generator)]
+    return {
         "sigreg": sigreg(torch.cat([latents.flatten(0, 1), goals]), generator),
         "change": sigreg((other - latents).flatten(0, 1), generator),
     }
-    terms |= _free_space(model, batch, beliefs)
-    terms |= _latent_prediction(model, batch, latents, some, t0)
-    terms |= _imagination(model, batch, some, t0)
-    terms |= _elsewhere(model, batch, latents, goals, some, t0, generator)
-    return terms
 
 
 def total(terms: dict[str, Tensor], weights: Weights) -> Tensor:
@@ -97,24 +118,53 @@ def _free_space(model: WorldModel, batch: Batch, beliefs: list[Belief]) -> dict[
     }
 
 
-def _latent_prediction(model: WorldModel, batch: Batch, latents: Tensor, some: Belief, t0: Tensor) -> dict[str, Tensor]:
-    """Mean squared error of latents foreseen from where the robot then was, over every offset that stays in the
-    clip.
+class _Ahead(NamedTuple):
+    """What is foreseen from S * n beliefs, P offsets ahead, from where the robot then was.
+
+    latents: (S * n, P, D). doubt: (S * n, P). rows: (S, P) of the clip. inside: (S * n, P), which of them lie in it.
     """
-    n, length, _ = latents.shape
-    offsets = torch.tensor(OFFSETS)
-    then = t0[:, None] + offsets  # (S, P)
+
+    latents: Tensor
+    doubt: Tensor
+    rows: Tensor
+    inside: Tensor
+
+    def pick(self, index: Tensor) -> _Ahead:
+        """Some of the offsets."""
+        return _Ahead(*(part[:, index] for part in self))
+
+
+def _foreseen(model: WorldModel, batch: Batch, some: Belief, t0: Tensor, offsets: Tensor) -> _Ahead:
+    n, length = batch.rows.shape
+    then = t0[:, None] + offsets
     inside = (then < length).repeat_interleave(n, 0)
     then = then.clamp(max=length - 1)
     here = batch.odometry[:, t0].transpose(0, 1)  # (S, n, 3)
     there = batch.odometry[:, then].permute(1, 0, 2, 3)  # (S, n, P, 3)
     poses = relative(here.unsqueeze(2).expand_as(there), there).flatten(0, 1)
     ahead = (offsets * batch.stride * 0.1).expand(len(poses), -1).unsqueeze(-1)
-    predicted, doubt = model.foresee(some, poses, ahead)
-    target = latents[:, then].permute(1, 0, 2, 3).flatten(0, 1)
-    error = (predicted - target).square().mean(-1)
+    return _Ahead(*model.foresee(some, poses, ahead), then, inside)
+
+
+def _latent_prediction(latents: Tensor, ahead: _Ahead) -> dict[str, Tensor]:
+    """Mean squared error over every offset that stays in the clip."""
+    target = latents[:, ahead.rows].permute(1, 0, 2, 3).flatten(0, 1)
+    error = (ahead.latents - target).square().mean(-1)
     off = error.detach().clamp_min(1e-4).log()
-    return {"predict": error[inside].mean(), "doubt": F.smooth_l1_loss(doubt[inside], off[inside])}
+    doubt = F.smooth_l1_loss(ahead.doubt[ahead.inside], off[ahead.inside])
+    return {"predict": error[ahead.inside].mean(), "doubt": doubt}
+
+
+def _painting(model: DecodedWorldModel, pictures: Tensor, ahead: _Ahead) -> Tensor:
+    """The same of pictures painted from what is foreseen; those that leave the clip are not painted."""
+    came = pictures[:, ahead.rows].transpose(0, 1).flatten(0, 1)[ahead.inside]
+    off = _variances(model.paint(ahead.latents[ahead.inside]) - came, pictures)
+    return off.sum() / max(off.numel(), 1)  # far offsets may all leave the clip
+
+
+def _variances(off: Tensor, pictures: Tensor) -> Tensor:
+    """Squared errors (..., C, 64, 64) in units of the pictures' variance, as latents have variance one."""
+    return off.square() / (pictures.var((0, 1, 3, 4)) + 1e-3)[:, None, None]
 
 
 def _imagination(model: WorldModel, batch: Batch, some: Belief, t0: Tensor) -> dict[str, Tensor]:
@@ -145,6 +195,7 @@ def _elsewhere(
     some: Belief,
     t0: Tensor,
     generator: torch.Generator,
+    recall: bool,
 ) -> dict[str, Tensor]:
     """The goal row and two rows of the clip, from each chosen belief: where were they taken, and what is to be seen
     there?
@@ -164,8 +215,8 @@ def _elsewhere(
     latent = some.latent.unsqueeze(1).expand(-1, 3, -1)
     where, spread = model.relative_pose(hidden, latent, goal)
     place = laplace(where[..., :2], spread.unsqueeze(-1), target[..., :2])
-    recalled, _ = model.foresee(some, target, target.new_zeros(len(target), 3, 1))
-    return {
-        "relative_pose": place + (1 - (where[..., 2] - target[..., 2]).cos()).mean(),
-        "recall": (recalled - goal.detach()).square().mean(),
-    }
+    terms = {"relative_pose": place + (1 - (where[..., 2] - target[..., 2]).cos()).mean()}
+    if recall:
+        recalled, _ = model.foresee(some, target, target.new_zeros(len(target), 3, 1))
+        terms["recall"] = (recalled - goal.detach()).square().mean()
+    return terms

@@ -29,11 +29,13 @@ class Stage:
 @dataclass(frozen=True, slots=True)
 class Recipe:
     name: str
+    drives: str  # name of data sets
     train: CollectSettings
     validation: CollectSettings
     stages: tuple[Stage, ...]
     model: ModelConfig = field(default_factory=ModelConfig)
     weights: Weights = field(default_factory=Weights)
+    arm: str = "latent"  # what is foretold: latents; pixels; latents, and a decoder learns beside ("decoder")
     seed: int = 0
     depth_dropout: float = 0.1  # share of clips seen without depth
 
@@ -43,6 +45,7 @@ RECIPES = {
     for recipe in (
         Recipe(
             "nav-small",
+            "nav-small",
             CollectSettings(rooms=2000, first_seed=0),
             CollectSettings(rooms=100, first_seed=1_000_000),
             (
@@ -51,6 +54,7 @@ RECIPES = {
             ),
         ),
         Recipe(
+            "smoke",
             "smoke",
             CollectSettings(rooms=4, first_seed=0, rows=60),
             CollectSettings(rooms=2, first_seed=1_000_000, rows=60),

@@ -8,12 +8,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from latentworld.model.decoded_world_model import DecodedWorldModel, PixelWorldModel
+from latentworld.model.encoder import to_input
 from latentworld.model.world_model import WorldModel
 from latentworld.training.driving.batches import Batch, sample
 from latentworld.training.driving.drives import Drives
 from latentworld.training.driving.objective import losses, total
 from latentworld.training.driving.recipe import Recipe, Stage
 from latentworld.training.stream import stream
+from latentworld.types import LatentworldError
+
+ARMS = {"latent": WorldModel, "pixels": PixelWorldModel, "decoder": DecodedWorldModel}
 
 
 class DrivingTask:
@@ -22,10 +27,14 @@ class DrivingTask:
     def __init__(self, recipe: Recipe, drives: Drives):
         self.recipe, self.drives = recipe, drives
         torch.manual_seed(recipe.seed)
-        self.model = WorldModel(recipe.model)
+        self.model = ARMS[recipe.arm](recipe.model)
         self.latents: Tensor | None = None
 
     def begin(self, stage: Stage) -> list[nn.Parameter]:
+        if self.recipe.arm != "latent" and not stage.encoder:
+            raise LatentworldError(
+                f"recipe {self.recipe.name}: a decoder learns with its encoder, not with one at rest"
+            )
         self.model.encoder.requires_grad_(stage.encoder)
         self.model.encoder.train(stage.encoder)
         return [p for p in self.model.parameters() if p.requires_grad]
@@ -37,13 +46,16 @@ class DrivingTask:
 
     def losses(self, stage: Stage, batch: Batch, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         if stage.encoder:
-            latents, goals = self._encode(batch, generator)
+            latents, goals, pictures = self._encode(batch, generator)
         else:
-            latents, goals = self.latents[batch.rows], self.latents[batch.goal_rows]
-        terms = losses(self.model, batch, latents, goals, generator, stage.starts)
+            latents, goals, pictures = self.latents[batch.rows], self.latents[batch.goal_rows], None
+        recall = self.recipe.weights.recall > 0
+        pictures = pictures if isinstance(self.model, DecodedWorldModel) else None
+        terms = losses(self.model, batch, latents, goals, generator, stage.starts, recall, pictures)
         return total(terms, self.recipe.weights), terms
 
-    def _encode(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def _encode(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Latents of the clips and of the goals, and the clips' pictures as the encoder got them."""
         n, length = batch.rows.shape
         rgb = torch.cat([batch.rgb.flatten(0, 1), batch.goal_rgb])
         depth = None
@@ -52,8 +64,9 @@ class DrivingTask:
             clip, goal = batch.depth.to(torch.float32), batch.goal_depth.to(torch.float32)
             clip[without], goal[without] = 0, 0
             depth = torch.cat([clip.flatten(0, 1), goal]).div_(1000)
-        latents = self.model.encode(rgb, depth)
-        return latents[: n * length].unflatten(0, (n, length)), latents[n * length :]
+        pictures = to_input(rgb, depth, self.recipe.model)
+        clips, goals = self.model.encoder(pictures).split([n * length, n])
+        return clips.unflatten(0, (n, length)), goals, pictures[: n * length].unflatten(0, (n, length))
 
 
 def _plan(stage: Stage, rng: np.random.Generator) -> dict:

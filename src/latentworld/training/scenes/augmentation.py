@@ -8,24 +8,24 @@ import numpy as np
 GAIN, LEVEL = 0.35, 25.0  # of each channel: factors apart from 1, levels apart from 0
 TEXTURE = 0.18  # factors apart from 1
 ZOOM, SHIFT = (0.9, 1.25), 5.0  # factor, pixels
-SHARE = 0.6  # of films to which each of these is done
 
 
-def other_look(rng: np.random.Generator, film: np.ndarray) -> np.ndarray:
+def other_look(rng: np.random.Generator, film: np.ndarray, share: float) -> np.ndarray:
     """(T, 64, 64, 3) uint8 -> the same film in other colours, textures, and from another place.
 
-    Mirrored left to right in half of all cases, never upside down: things fall.
+    share: of films to which each of these is done. Mirrored left to right in half of all cases, never upside down:
+    things fall.
     """
     if rng.random() < 0.5:
         film = film[:, :, ::-1]
-    if rng.random() < SHARE:
+    if rng.random() < share:
         film = _from_elsewhere(rng, film)
     factor, offset = np.ones((1, 1, 3), np.float32), np.zeros(3, np.float32)
-    if rng.random() < SHARE:
+    if rng.random() < share:
         film = film[..., rng.permutation(3)]
         factor = factor * rng.uniform(1 - GAIN, 1 + GAIN, 3).astype(np.float32)
         offset = rng.uniform(-LEVEL, LEVEL, 3).astype(np.float32)
-    if rng.random() < SHARE:
+    if rng.random() < share:
         factor = factor * _texture(rng, film.shape[1])
     out = film * factor + offset
     return np.clip(out, 0, 255, out=out).astype(np.uint8)

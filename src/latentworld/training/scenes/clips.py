@@ -92,9 +92,9 @@ class Clips:
         )
 
     def sample(
-        self, rng: np.random.Generator, count: int, length: int, stride: int = 1, vary: bool = False
+        self, rng: np.random.Generator, count: int, length: int, stride: int = 1, vary: float | None = None
     ) -> np.ndarray:
-        """(count, length, 64, 64, 3) uint8, every ``stride``-th frame. vary: give each clip another look."""
+        """(count, length, 64, 64, 3) uint8, every ``stride``-th frame. vary: share that gets other looks."""
         length = min(length, self.length // stride)
         span = (length - 1) * stride + 1
         out = np.empty((count, length, SIDE, SIDE, 3), np.uint8)
@@ -102,5 +102,5 @@ class Clips:
             frames = self.pixels[clip]
             start = rng.integers(len(frames) - span + 1)
             frames = frames[start : start + span : stride]
-            out[i] = other_look(rng, frames) if vary else frames
+            out[i] = frames if vary is None else other_look(rng, frames, vary)
         return out

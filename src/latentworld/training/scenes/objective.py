@@ -13,7 +13,7 @@ from latentworld.model.pixel_baseline import PixelBaseline, patches
 from latentworld.model.scene_model import CELLS, SceneModel
 
 FIRST = 1  # looks taken before anything is foretold
-REACH = 4  # looks within which a cell's change is looked at
+APART = 4  # looks within which a cell's change is looked at
 SAMPLES = 4096  # cells whose spread is looked at, a batch
 
 
@@ -24,27 +24,22 @@ def cell_difference(one: Tensor, other: Tensor) -> Tensor:
     return off.unflatten(-3, (CELLS, pixels)).unflatten(-2, (CELLS, pixels)).mean((-1, -2, -4))
 
 
-def losses(
-    model: SceneModel, pixels: Tensor, generator: torch.Generator, horizon: int, starts: int
-) -> dict[str, Tensor]:
-    """Every term, unweighted. pixels: (N, T, 64, 64, 3) uint8, look by look.
+def losses(model: SceneModel, pixels: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+    """Every term, unweighted. pixels: (N, T, 64, 64, 3) uint8, look by look, T > reach.
 
     Most of a picture stands still. Pixels say where something changed, and there the terms look closer; they are no
     target.
     """
-    n, length = pixels.shape[:2]
+    length = pixels.shape[1]
     latents = model.encode(pixels)
     beliefs = model.track(latents)
-    room = length - horizon - FIRST
-    each = torch.arange(n).unsqueeze(1)
-    order = torch.rand(n, room, generator=generator).argsort(1)[:, :starts] + FIRST  # (N, S) frames
-    some = type(beliefs)(*(part[each, order].flatten(0, 1) for part in beliefs))
-    foreseen = model.imagine(some, horizon)
-    then = order.unsqueeze(-1) + 1 + torch.arange(horizon)  # (N, S, K)
-    target = latents[each.unsqueeze(-1), then].flatten(0, 1)
-    error = model.errors(foreseen.latents, target)  # (N * S, K, A, 8, 8)
+    looks = model.config.reach
+    starts = torch.arange(min(FIRST, length - looks - 1), length - looks)
+    then = starts.unsqueeze(1) + 1 + torch.arange(looks)  # (S, K)
+    foreseen = model.foresee(type(beliefs)(*(part[:, starts].flatten(0, 1) for part in beliefs)))
+    error = model.errors(foreseen.latents, latents[:, then].flatten(0, 1))  # (N * S, K, A, 8, 8)
     with torch.no_grad():
-        moved = cell_difference(pixels[each.unsqueeze(-1), then], pixels[each, order].unsqueeze(2))
+        moved = cell_difference(pixels[:, then], pixels[:, starts].unsqueeze(2))
         weight = moved / (moved.mean((1, 3, 4), keepdim=True) + 1e-3)
         weight = (0.5 + 0.5 * weight).flatten(0, 1).unsqueeze(2)
     doubt = foreseen.doubt
@@ -55,7 +50,7 @@ def losses(
     if isinstance(model, DecodedModel):
         frames = patches(pixels)
         terms["paint"] = (model.paint(latents) - frames).square().mean() + (
-            weight * (model.paint(foreseen.latents) - frames[each.unsqueeze(-1), then].flatten(0, 1)).square()
+            weight * (model.paint(foreseen.latents) - frames[:, then].flatten(0, 1)).square()
         ).mean()
     if not isinstance(model, PixelBaseline):  # pixels cannot collapse
         terms |= _spread(latents[:, :, : model.config.latent_dim], pixels, generator)
@@ -65,7 +60,7 @@ def losses(
 def _spread(latents: Tensor, pixels: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
     """SIGReg on latents, half of them from cells that changed, and on the change of those."""
     n, length, width = latents.shape[:3]
-    apart = int(torch.randint(1, min(REACH, length), (), generator=generator))
+    apart = int(torch.randint(1, min(APART, length), (), generator=generator))
     moved = cell_difference(pixels[:, apart:], pixels[:, :-apart]).flatten(1)
     chance = moved / (moved.sum(1, keepdim=True) + 1e-2) + 1e-7
     where = torch.multinomial(chance, SAMPLES // n, replacement=True, generator=generator)

@@ -11,7 +11,7 @@ from latentworld.training.scenes.clips import Clips
 
 BATCH = 16
 SEEN = 2  # looks before a belief is asked
-RIDGE = 30.0
+RIDGE = 2000.0  # of the features' mean power
 TARGETS = ("position", "velocity")
 
 
@@ -25,19 +25,22 @@ def probe(model: SceneModel, clips: Clips) -> dict[str, float]:
         return {}
     model.eval()
     square = cross = None
+    rows = 0
     for features, target, _ in _looks(model, clips, range(0, len(clips), 2)):
         features = torch.cat([features, torch.ones(len(features), 1)], 1)
         square = features.T @ features if square is None else square.addmm_(features.T, features)
         cross = features.T @ target if cross is None else cross.addmm_(features.T, target)
-    square.diagonal()[:-1] += RIDGE
+        rows += len(features)
+    power = square.diagonal()[:-1]
+    power += RIDGE * power.mean() / rows  # a belief is worth no more for being written in larger numbers
     weights = torch.linalg.solve(square, cross)
     parts = [(f @ weights[:-1] + weights[-1], t, h) for f, t, h in _looks(model, clips, range(1, len(clips), 2))]
     found, true, hidden = (torch.cat(part) for part in zip(*parts, strict=True))
     figures = {}
     for n, name in enumerate(TARGETS):
         columns = slice(2 * n, 2 * n + 2)
-        for suffix, rows in (("", ~hidden), ("_hidden", hidden)):
-            figures[f"{name}_r2{suffix}"] = _r2(found[rows, columns], true[rows, columns])
+        for suffix, asked in (("", ~hidden), ("_hidden", hidden)):
+            figures[f"{name}_r2{suffix}"] = _r2(found[asked, columns], true[asked, columns])
     return figures
 
 

@@ -20,8 +20,7 @@ class SceneStage:
     steps: int
     clips: int = 16  # a batch
     length: int = 12  # looks a clip
-    horizon: int = 4  # imagined looks
-    starts: int = 4  # of imagination, a clip
+    variety: float = 0.6  # share of clips seen in other colours, textures, from another place
     rate: float = 2e-3
     warm_up: int = 50
     weight_decay: float = 1e-3
@@ -55,11 +54,11 @@ CALIBRATION_SEED = 5_000_000
 
 SMALL = SceneRecipe(
     "physics-small", "physics-small", FilmSettings(15000, style=LEARNED.name), FilmSettings(3000, CALIBRATION_SEED),
-    (SceneStage(14000),),
+    (SceneStage(18000), SceneStage(5000, variety=0.2, rate=1e-3)),
 )  # fmt: skip
 SMOKE = SceneRecipe(
     "physics-smoke", "physics-smoke", FilmSettings(12), FilmSettings(6, CALIBRATION_SEED),
-    (SceneStage(3, clips=2, starts=2, warm_up=1),),
+    (SceneStage(3, clips=2, warm_up=1),),
 )  # fmt: skip
 RECIPES = {
     recipe.name: recipe

@@ -24,7 +24,7 @@ class SceneTask:
     def __init__(self, recipe: SceneRecipe, clips: Clips):
         self.recipe, self.clips = recipe, clips
         torch.manual_seed(recipe.seed)
-        self.model = ARMS[recipe.arm](recipe.model)
+        self.model = ARMS[recipe.arm](recipe.model.within(clips.length // recipe.model.stride))
 
     def begin(self, stage: SceneStage) -> list[nn.Parameter]:
         return list(self.model.train().parameters())
@@ -32,13 +32,12 @@ class SceneTask:
     def batches(self, stage: SceneStage, seed: int, steps: range) -> Iterator[Tensor]:
         stride = self.recipe.model.stride
         return stream(
-            lambda rng: torch.from_numpy(self.clips.sample(rng, stage.clips, stage.length, stride, vary=True)),
+            lambda rng: torch.from_numpy(self.clips.sample(rng, stage.clips, stage.length, stride, stage.variety)),
             seed,
             steps,
         )
 
     def losses(self, stage: SceneStage, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-        horizon = min(stage.horizon, batch.shape[1] - 3)
-        terms = losses(self.model, batch, generator, horizon, stage.starts)
+        terms = losses(self.model, batch, generator)
         weights = self.recipe.weights
         return sum(getattr(weights, name) * term for name, term in terms.items()), terms

@@ -15,7 +15,7 @@ from latentworld.training.scenes.clips import Clips
 from latentworld.training.scenes.objective import cell_difference
 
 AHEAD = (1, 2, 3)  # looks
-SEEN = range(2, 8)  # looks from which the next ones are imagined
+SEEN = range(2, 8)  # looks from which the next ones are foretold
 MEASURED = 240  # clips
 
 
@@ -54,7 +54,7 @@ def validate(model: SceneModel, clips: Clips) -> dict[str, float]:
         latents = model.encode(pixels)
         beliefs = model.track(latents)
         beliefs = type(beliefs)(*(part[:, starts].flatten(0, 1) for part in beliefs))
-        foreseen = model.imagine(beliefs, max(AHEAD)).latents.unflatten(0, (len(pixels), len(starts)))
+        foreseen = model.foresee(beliefs).latents.unflatten(0, (len(pixels), len(starts)))
         for k, ahead in enumerate(AHEAD):
             moved = cell_difference(pixels[:, starts + ahead], pixels[:, starts])
             weight = moved / (moved.mean((1, 2, 3), keepdim=True) + 1e-3)

@@ -1,0 +1,89 @@
+"""The price of pixels in driving: does what was learned so far bring the robot to its goal, touching nothing?
+
+What drives to a pose is free space, risks and motion, which all arms are taught alike; what they foretell counts for
+what it makes of encoder and belief.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from latentworld.evaluation import navigation
+from latentworld.evaluation.efficiency_runs import Ask, Run, in_turn, points
+from latentworld.model import checkpoint
+from latentworld.model.decoded_world_model import DecodedWorldModel
+from latentworld.model.world_model import WorldModel
+from latentworld.selection.parameters import SelectionParameters
+from latentworld.training.driving import course
+from latentworld.training.driving.collect import CollectSettings
+from latentworld.training.driving.drives import Drives
+from latentworld.training.driving.recipe import RECIPES, Recipe, Stage
+from latentworld.training.driving.validation import validate
+from latentworld.training.episodes import dataset_file
+from latentworld.training.trainer import Trainer
+from latentworld.types import GoalKind
+
+PLACE = "rooms"
+FIRST_ROOM = 3_000_000  # seeds of rooms to drive in: neither learned from, nor the test set's
+UNWARY = SelectionParameters(violation_p_value=0.0)
+ASKED = ("ego_error_1s_m", "clearance_error_m", "occupied_auroc")  # kept beside success
+
+
+@dataclass(frozen=True, slots=True)
+class RoomStudy:
+    """A study, with so many rooms to learn from; trials: rooms to drive in, each time it is asked."""
+
+    steps: int = 400
+    looks: int = 4
+    rooms: int = 400
+    held_out: int = 60
+    trials: int = 40
+    batch: int = 16
+
+
+def recipe(study: RoomStudy, arm: str, seed: int) -> Recipe:
+    """Arms of one seed see the same drives in the same order, and begin with the same encoder and belief."""
+    return replace(
+        RECIPES["nav-small"],
+        name=f"{arm}-{PLACE}-{seed}",
+        drives=f"efficiency-{PLACE}",
+        train=CollectSettings(study.rooms),
+        validation=CollectSettings(study.held_out, RECIPES["nav-small"].validation.first_seed),
+        stages=(Stage(study.steps, True, study.batch, length=24, horizon=15, starts=6, rate=1e-3),),
+        weights=replace(RECIPES["nav-small"].weights, recall=0.0),  # it has no counterpart in pixels
+        arm=arm,
+        seed=seed,
+    )
+
+
+def runs(study: RoomStudy, seed: int, data: Path, folder: Path, workers: int) -> Iterator[Run]:
+    """Those of a seed, one after the other."""
+    for arm in in_turn(seed):
+        some = recipe(study, arm, seed)
+        yield Run(arm, PLACE, seed, points(study, some, folder, partial(_prepare, study, some, data, workers)))
+
+
+def _prepare(study: RoomStudy, recipe: Recipe, data: Path, workers: int, folder: Path) -> tuple[Trainer, Ask]:
+    course.collect(recipe, data, workers)
+    held_out = Drives(dataset_file(recipe.drives, "validation", data))
+    ask = partial(
+        figures_of, held_out=held_out, weights=folder / "asked.safetensors", trials=study.trials, workers=workers
+    )
+    return Trainer(course.task(recipe, data), folder), ask
+
+
+def figures_of(model: WorldModel, held_out: Drives, weights: Path, trials: int, workers: int) -> dict[str, float]:
+    """What a model is asked: to drive. weights: where it is written, for the processes that drive.
+
+    Surprise slows nothing here: not all arms are taught to foretell latents.
+    """
+    told = validate(model, held_out)
+    checkpoint.save(model.without_decoder() if isinstance(model, DecodedWorldModel) else model, weights)
+    tasks = [("world_model", FIRST_ROOM + i, bool(i % 2), GoalKind.POSE) for i in range(trials)]
+    driven = navigation.run(tasks, str(weights), workers, UNWARY)["world_model"]
+    return {name: told[name] for name in ASKED} | {"planning_success": float(np.mean([r.clean for r in driven]))}

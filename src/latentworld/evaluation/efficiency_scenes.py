@@ -1,0 +1,74 @@
+"""The price of pixels in watching: where is the thing, how fast does it go, which of two films is impossible?
+
+Where and how fast is R² of a linear map from the belief, also while the thing is hidden.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import product
+from pathlib import Path
+
+from latentworld.evaluation.efficiency_runs import Ask, Run, in_turn, points
+from latentworld.evaluation.physics import clip_score, measure, summarise
+from latentworld.evaluation.physics_suite import SuiteSettings, suite
+from latentworld.model.scene_model import SceneModel
+from latentworld.training.episodes import dataset_file
+from latentworld.training.scenes import course
+from latentworld.training.scenes.clips import Clips
+from latentworld.training.scenes.probe import probe
+from latentworld.training.scenes.recipe import CALIBRATION_SEED, RECIPES, FilmSettings, SceneRecipe, SceneStage
+from latentworld.training.scenes.validation import calibrate, validate
+from latentworld.training.trainer import Trainer
+
+BACKDROPS = ("still", "drifting")  # with nothing, and with something to paint that does not matter
+FIRST_PAIR = 8_000_000  # seeds of pairs to be told apart: neither the test set's nor those to try things out on
+
+
+@dataclass(frozen=True, slots=True)
+class SceneStudy:
+    """A study, with so many clips to learn from, and to ask about."""
+
+    steps: int = 800
+    looks: int = 5
+    clips: int = 3000
+    held_out: int = 480
+    pairs: int = 20  # a property
+    batch: int = 16
+
+
+def recipe(study: SceneStudy, arm: str, backdrop: str, seed: int) -> SceneRecipe:
+    """Arms of one seed see the same films in the same order, and begin with the same encoder and belief."""
+    return replace(
+        RECIPES["physics-small"],
+        name=f"{arm}-{backdrop}-{seed}",
+        films=f"efficiency-{backdrop}",
+        train=FilmSettings(study.clips, style=backdrop),
+        calibration=FilmSettings(study.held_out, CALIBRATION_SEED, backdrop),
+        stages=(SceneStage(study.steps, clips=study.batch),),
+        arm=arm,
+        seed=seed,
+    )
+
+
+def runs(study: SceneStudy, seed: int, data: Path, folder: Path, workers: int) -> Iterator[Run]:
+    """Those of a seed, one after the other."""
+    for backdrop, arm in product(BACKDROPS, in_turn(seed)):
+        some = recipe(study, arm, backdrop, seed)
+        yield Run(arm, backdrop, seed, points(study, some, folder, partial(_prepare, study, some, data, workers)))
+
+
+def _prepare(study: SceneStudy, recipe: SceneRecipe, data: Path, workers: int, folder: Path) -> tuple[Trainer, Ask]:
+    course.collect(recipe, data, workers)
+    pairs = list(suite(SuiteSettings(recipe.train.style, study.pairs, FIRST_PAIR), data, workers))
+    held_out = Clips.from_dataset(dataset_file(recipe.films, "calibration", data))
+    return Trainer(course.task(recipe, data), folder), partial(figures_of, held_out=held_out, pairs=pairs)
+
+
+def figures_of(model: SceneModel, held_out: Clips, pairs: list) -> dict[str, float]:
+    """What a model is asked: probes, errors against copying, pairs."""
+    calibrate(model, held_out)
+    told_apart = summarise(measure(pairs, {"": clip_score(model)})[""], "")
+    return probe(model, held_out) | validate(model, held_out) | {"pairwise_mean": told_apart["pairwise_mean"]}
