@@ -6,7 +6,7 @@ what it makes of encoder and belief.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from latentworld.evaluation import navigation
-from latentworld.evaluation.efficiency_runs import Ask, Run, in_turn, points
+from latentworld.evaluation.efficiency_runs import ARMS, TIMED, Ask, Key, Run, points
 from latentworld.model import checkpoint
 from latentworld.model.decoded_world_model import DecodedWorldModel
 from latentworld.model.world_model import WorldModel
@@ -29,6 +29,7 @@ from latentworld.training.trainer import Trainer
 from latentworld.types import GoalKind
 
 PLACE = "rooms"
+RATES = {"latent": 1e-3, "pixels": 1e-3, "decoder": 1e-3}  # each the best of three (benchmark/efficiency_rates.py)
 FIRST_ROOM = 3_000_000  # seeds of rooms to drive in: neither learned from, nor the test set's
 UNWARY = SelectionParameters(violation_p_value=0.0)
 ASKED = ("ego_error_1s_m", "clearance_error_m", "occupied_auroc")  # kept beside success
@@ -54,7 +55,7 @@ def recipe(study: RoomStudy, arm: str, seed: int) -> Recipe:
         drives=f"efficiency-{PLACE}",
         train=CollectSettings(study.rooms),
         validation=CollectSettings(study.held_out, RECIPES["nav-small"].validation.first_seed),
-        stages=(Stage(study.steps, True, study.batch, length=24, horizon=15, starts=6, rate=1e-3),),
+        stages=(Stage(study.steps, True, study.batch, length=24, horizon=15, starts=6, rate=RATES[arm]),),
         weights=replace(RECIPES["nav-small"].weights, recall=0.0),  # it has no counterpart in pixels
         arm=arm,
         seed=seed,
@@ -63,12 +64,22 @@ def recipe(study: RoomStudy, arm: str, seed: int) -> Recipe:
 
 def runs(study: RoomStudy, seed: int, data: Path, folder: Path, workers: int) -> Iterator[Run]:
     """Those of a seed, one after the other."""
-    for arm in in_turn(seed):
+    for arm in ARMS:
         some = recipe(study, arm, seed)
-        yield Run(arm, PLACE, seed, points(study, some, folder, partial(_prepare, study, some, data, workers)))
+        yield Run(arm, PLACE, seed, points(study, some, folder, partial(prepare, study, some, data, workers)))
 
 
-def _prepare(study: RoomStudy, recipe: Recipe, data: Path, workers: int, folder: Path) -> tuple[Trainer, Ask]:
+def trainers(study: RoomStudy, data: Path, workers: int) -> dict[Key, Callable[[Path], Trainer]]:
+    """Of each arm, to be timed."""
+    short = replace(study, steps=min(TIMED, study.steps))
+    recipes = {(arm, PLACE): recipe(short, arm, seed=0) for arm in ARMS}
+    for some in recipes.values():
+        course.collect(some, data, workers)
+    return {key: partial(Trainer, course.task(some, data)) for key, some in recipes.items()}
+
+
+def prepare(study: RoomStudy, recipe: Recipe, data: Path, workers: int, folder: Path) -> tuple[Trainer, Ask]:
+    """What trains it, and what asks it what it knows."""
     course.collect(recipe, data, workers)
     held_out = Drives(dataset_file(recipe.drives, "validation", data))
     ask = partial(

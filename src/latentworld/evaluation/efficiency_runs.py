@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import math
+from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 import numpy as np
@@ -23,9 +25,12 @@ from latentworld.types import LatentworldError
 
 ARMS = ("latent", "pixels", "decoder")
 FIRST_LOOK = 50  # steps
-VERSION = 1  # of what is measured; raise it with any change to losses or questions
+VERSION = 2  # of what is measured; raise it with any change to losses or questions
 COUNTED = 4  # steps of which the FLOPs are averaged: not all have as much to paint
-Point = dict[str, float]  # figures, and what they cost: step, seconds, samples, flops
+TIMED = 13  # steps of a round, the first not counted
+ROUNDS = 5
+Key = tuple[str, str]  # arm, place
+Point = dict[str, float]  # figures, and what they cost: step, samples, flops; seconds once timed
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,10 @@ class Run:
                 return float(np.exp(np.log(before[cost]) * (1 - part) + np.log(point[cost]) * part))
         return math.inf
 
+    def timed(self, seconds: float) -> Run:
+        """With what it cost in seconds, so many a step."""
+        return replace(self, points=[point | {"seconds": point["step"] * seconds} for point in self.points])
+
     def at_first(self, figure: str, threshold: float) -> bool:
         """Whether it was so good when it first was asked."""
         return self.reached(figure, threshold, "step") == self.points[0]["step"]
@@ -70,15 +79,9 @@ class Study(Protocol):
 Ask = Callable[[nn.Module], dict[str, float]]
 
 
-def in_turn(seed: int) -> tuple[str, ...]:
-    """The arms, another first with every seed: a machine that grows slower is not to count against the last."""
-    first = seed % len(ARMS)
-    return ARMS[first:] + ARMS[:first]
-
-
 def asked_at(study: Study) -> set[int]:
-    """Steps, evenly in their logarithm."""
-    return set(np.geomspace(min(FIRST_LOOK, study.steps), study.steps, study.looks).round().astype(int).tolist())
+    """Steps, evenly in their logarithm, the last one always among them."""
+    return set(np.geomspace(study.steps, min(FIRST_LOOK, study.steps), study.looks).round().astype(int).tolist())
 
 
 def points(study: Study, recipe: Any, folder: Path, prepare: Callable[[Path], tuple[Trainer, Ask]]) -> list[Point]:
@@ -92,7 +95,7 @@ def points(study: Study, recipe: Any, folder: Path, prepare: Callable[[Path], tu
         if document["made_with"] != made_with:
             raise LatentworldError(f"efficiency: {done}: expected a run made as now, got another; remove it, or --runs")
         return document["points"]
-    for left in done.parent.glob("*"):  # of a run that was cut off: times of two runs do not add up
+    for left in done.parent.glob("*"):  # of a run that was cut off: what it was asked till then is not kept
         left.unlink()
     trainer, ask = prepare(done.parent)
     stage = recipe.stages[0]
@@ -102,14 +105,28 @@ def points(study: Study, recipe: Any, folder: Path, prepare: Callable[[Path], tu
     def after_step() -> None:
         if trainer.step not in asked:
             return
-        cost = {"step": trainer.step, "seconds": trainer.seconds}
-        cost |= {"samples": trainer.step * samples, "flops": trainer.step * flops}
+        cost = {"step": trainer.step, "samples": trainer.step * samples, "flops": trainer.step * flops}
         told.append(cost | ask(trainer.model.eval()))
         trainer.model.train()
 
     trainer.run(after_step)
     done.write_text(json.dumps({"made_with": made_with, "points": told}, indent=1) + "\n")
     return told
+
+
+def seconds_a_step(trainers: dict[Key, Callable[[Path], Trainer]], rounds: int = ROUNDS) -> dict[Key, float]:
+    """Of forward, backward, and the wait for the batch: the median of rounds, in each of which every one has its turn.
+
+    Timed apart, because what trains for hours does not have the machine to itself, and not all would suffer alike.
+    """
+    took = defaultdict(list)
+    for _ in range(rounds):
+        for key, begin in trainers.items():
+            with TemporaryDirectory() as folder:
+                trainer, clock = begin(Path(folder)), []
+                trainer.run(lambda at=clock, of=trainer: at.append(of.seconds), quiet=True)
+            took[key].append(np.diff(clock).mean())
+    return {key: float(np.median(some)) for key, some in took.items()}
 
 
 def _flops_of_a_step(trainer: Trainer) -> int:

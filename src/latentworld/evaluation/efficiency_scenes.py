@@ -5,13 +5,13 @@ Where and how fast is R² of a linear map from the belief, also while the thing 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
 from pathlib import Path
 
-from latentworld.evaluation.efficiency_runs import Ask, Run, in_turn, points
+from latentworld.evaluation.efficiency_runs import ARMS, TIMED, Ask, Key, Run, points
 from latentworld.evaluation.physics import clip_score, measure, summarise
 from latentworld.evaluation.physics_suite import SuiteSettings, suite
 from latentworld.model.scene_model import SceneModel
@@ -24,6 +24,7 @@ from latentworld.training.scenes.validation import calibrate, validate
 from latentworld.training.trainer import Trainer
 
 BACKDROPS = ("still", "drifting")  # with nothing, and with something to paint that does not matter
+RATES = {"latent": 2e-3, "pixels": 2e-3, "decoder": 2e-3}  # each the best of three (benchmark/efficiency_rates.py)
 FIRST_PAIR = 8_000_000  # seeds of pairs to be told apart: neither the test set's nor those to try things out on
 
 
@@ -47,7 +48,7 @@ def recipe(study: SceneStudy, arm: str, backdrop: str, seed: int) -> SceneRecipe
         films=f"efficiency-{backdrop}",
         train=FilmSettings(study.clips, style=backdrop),
         calibration=FilmSettings(study.held_out, CALIBRATION_SEED, backdrop),
-        stages=(SceneStage(study.steps, clips=study.batch),),
+        stages=(SceneStage(study.steps, clips=study.batch, rate=RATES[arm]),),
         arm=arm,
         seed=seed,
     )
@@ -55,12 +56,22 @@ def recipe(study: SceneStudy, arm: str, backdrop: str, seed: int) -> SceneRecipe
 
 def runs(study: SceneStudy, seed: int, data: Path, folder: Path, workers: int) -> Iterator[Run]:
     """Those of a seed, one after the other."""
-    for backdrop, arm in product(BACKDROPS, in_turn(seed)):
+    for backdrop, arm in product(BACKDROPS, ARMS):
         some = recipe(study, arm, backdrop, seed)
-        yield Run(arm, backdrop, seed, points(study, some, folder, partial(_prepare, study, some, data, workers)))
+        yield Run(arm, backdrop, seed, points(study, some, folder, partial(prepare, study, some, data, workers)))
 
 
-def _prepare(study: SceneStudy, recipe: SceneRecipe, data: Path, workers: int, folder: Path) -> tuple[Trainer, Ask]:
+def trainers(study: SceneStudy, data: Path, workers: int) -> dict[Key, Callable[[Path], Trainer]]:
+    """Of each arm and place, to be timed."""
+    short = replace(study, steps=min(TIMED, study.steps))
+    recipes = {(arm, place): recipe(short, arm, place, seed=0) for place, arm in product(BACKDROPS, ARMS)}
+    for some in recipes.values():
+        course.collect(some, data, workers)
+    return {key: partial(Trainer, course.task(some, data)) for key, some in recipes.items()}
+
+
+def prepare(study: SceneStudy, recipe: SceneRecipe, data: Path, workers: int, folder: Path) -> tuple[Trainer, Ask]:
+    """What trains it, and what asks it what it knows."""
     course.collect(recipe, data, workers)
     pairs = list(suite(SuiteSettings(recipe.train.style, study.pairs, FIRST_PAIR), data, workers))
     held_out = Clips.from_dataset(dataset_file(recipe.films, "calibration", data))

@@ -51,26 +51,26 @@ class Trainer:
         self.model.zero_grad(set_to_none=True)  # what an encoder at rest last learned must not count in the norm
         return torch.optim.AdamW(self.task.begin(stage), lr=stage.rate, weight_decay=stage.weight_decay)
 
-    def run(self, after_step: Callable[[], None] = lambda: None) -> nn.Module:
+    def run(self, after_step: Callable[[], None] = lambda: None, quiet: bool = False) -> nn.Module:
         """All stages, from wherever the state in the folder stands. after_step may look at the model, and must leave it
-        in training mode.
+        in training mode. quiet: no bar.
         """
         self.resume()
         for index in range(self.stage, len(self.recipe.stages)):
             if index > self.stage:
                 self.stage, self.step = index, 0
                 self.optimizer = self._optimizer()
-            self._run_stage(self.recipe.stages[index], after_step)
+            self._run_stage(self.recipe.stages[index], after_step, quiet)
         self.save()
         return self.model.eval()
 
-    def _run_stage(self, stage: Any, after_step: Callable[[], None]) -> None:
+    def _run_stage(self, stage: Any, after_step: Callable[[], None], quiet: bool) -> None:
         batches = self.task.batches(stage, self.recipe.seed * 10 + self.stage, range(self.step, stage.steps))
         columns = (
             TextColumn(f"train {self.recipe.name} {self.stage + 1}/{len(self.recipe.stages)}"),
             BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"),
         )  # fmt: skip
-        with Progress(*columns) as progress, open(self.folder / "log.jsonl", "a") as log:
+        with Progress(*columns, disable=quiet) as progress, open(self.folder / "log.jsonl", "a") as log:
             bar = progress.add_task("", total=stage.steps, completed=self.step)
             began = time.perf_counter()
             for batch in batches:
