@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from latentworld.evaluation.physics import evaluate
-from latentworld.evaluation.physics_controls import CopyLast, ShortMemory
+from latentworld.evaluation.physics_controls import CopyLast, InItsLatents, ShortMemory
 from latentworld.model import checkpoint
 from latentworld.model.pixel_baseline import PixelBaseline
 from latentworld.model.scene_model import CELLS, COLOURS, SceneConfig, SceneModel
@@ -301,3 +301,20 @@ def test_the_pixel_baseline_foretells_frames_and_learns_by_the_same_loss():
     sum(terms.values()).backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
     assert scene_surprise.score(model.eval(), pixels.numpy()).shape == (2,)
+
+
+def test_a_pixel_baseline_can_be_surprised_in_its_latents():
+    """By what its encoder tells apart, and by nothing else."""
+    torch.manual_seed(0)
+    model = PixelBaseline(SceneConfig(8, 8)).eval()
+    for layer in (model.foresight.change[-1], model.foresight.doubt[-1]):
+        torch.nn.init.zeros_(layer.weight), torch.nn.init.zeros_(layer.bias)  # it foretells that all stays as it is
+    control = InItsLatents(model)
+    film = np.full((1, 12, 64, 64, 3), 90, np.uint8)
+    assert np.nanmax(scene_surprise.misfit(control, film).excess) == 0
+    film[0, 6:, 16:24, 32:40, 0] = 200
+    excess = scene_surprise.misfit(control, film).excess[0, 7]
+    assert excess[2, 4] > 0 and excess[6, 1] < 1e-6
+    frames = model.encode(torch.from_numpy(film))
+    codes = model.codes(frames)
+    assert torch.equal(codes, model.track(frames).codes)

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from latentworld.evaluation.figures import write_figures
-from latentworld.evaluation.physics_controls import CopyLast, ShortMemory, untrained
+from latentworld.evaluation.physics_controls import CopyLast, InItsLatents, ShortMemory, untrained
 from latentworld.evaluation.physics_pictures import draw
 from latentworld.evaluation.physics_suite import FIRST_TEST_SEED, PAIRS, Pairs, SuiteSettings, others_suite, suite
 from latentworld.model import checkpoint
@@ -61,7 +61,8 @@ def evaluate(
         rows = measure(_drawn(others_suite(Path(clips)), model, pictures), {"": clip_score(model)})
         settings = {"clips": str(clips)}
     else:
-        arms = {"": clip_score(model)} | _pixel_arm(pixel_weights) | _controls(model, calibration, Path(data), workers)
+        possible = _possible(calibration, Path(data), workers)
+        arms = {"": clip_score(model)} | _pixel_arms(pixel_weights, possible) | _controls(model, possible)
         rows = measure(_drawn(suite(SuiteSettings(pairs=pairs), Path(data), workers), model, pictures), arms)
         shifted = measure(suite(SuiteSettings("shifted", pairs), Path(data), workers), {"shifted_": arms[""]})
         rows |= shifted
@@ -74,17 +75,26 @@ def evaluate(
     return figures
 
 
-def _pixel_arm(weights: str | Path | None) -> dict[str, Score]:
-    """The baseline that foretells pixels; no arm where none ships."""
-    weights = Path(weights or checkpoint.shipped(SHIPPED_PIXELS))
-    return {"pixel_": clip_score(checkpoint.load(weights, PixelBaseline))} if weights.exists() else {}
-
-
-def _controls(model: SceneModel, calibration: FilmSettings, data: Path, workers: int) -> dict[str, Score]:
-    """Copy-last, short memory and an untrained network, each with a scale of its own from possible clips."""
+def _possible(calibration: FilmSettings, data: Path, workers: int) -> Clips:
+    """Clips that what has no scale of its own gets one from."""
     path = dataset_file(SHIPPED, "calibration", data)
     collect(path, calibration, workers)
-    possible = Clips.from_dataset(path)
+    return Clips.from_dataset(path)
+
+
+def _pixel_arms(weights: str | Path | None, possible: Clips) -> dict[str, Score]:
+    """The baseline that foretells pixels, surprised in pixels, and in its latents; no arm where none ships."""
+    weights = Path(weights or checkpoint.shipped(SHIPPED_PIXELS))
+    if not weights.exists():
+        return {}
+    model = checkpoint.load(weights, PixelBaseline)
+    in_latents = InItsLatents(model)
+    calibrate(in_latents, possible)
+    return {"pixel_": clip_score(model), "pixel_latent_": clip_score(in_latents)}
+
+
+def _controls(model: SceneModel, possible: Clips) -> dict[str, Score]:
+    """Copy-last, short memory and an untrained network, each with a scale of its own."""
     some = torch.from_numpy(np.stack([possible.pixels[i] for i in range(0, len(possible), 10)]))
     controls = {"copy_": CopyLast(model), "short_": ShortMemory(model), "untrained_": untrained(model, some)}
     for control in controls.values():

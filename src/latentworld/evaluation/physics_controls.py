@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from latentworld.model.pixel_baseline import PixelBaseline, PixelBelief
 from latentworld.model.scene_model import Foreseen, SceneBelief, SceneModel
 
 
@@ -13,9 +14,13 @@ class CopyLast(nn.Module):
 
     def __init__(self, model: SceneModel) -> None:
         super().__init__()
-        self.config, self.encode, self.errors = model.config, model.encode, model.errors
+        self.config, self.encode = model.config, model.encode
+        self._errors = model.errors
         self.register_buffer("surprise_scale", model.surprise_scale.clone())
         self.register_buffer("surprise_quantiles", model.surprise_quantiles.clone())
+
+    def errors(self, foreseen: Tensor, came: Tensor) -> Tensor:
+        return self._errors(foreseen, came)
 
     def track(self, latents: Tensor) -> SceneBelief:
         return SceneBelief(latents, latents)
@@ -42,6 +47,22 @@ class ShortMemory(CopyLast):
         for frame in windows.unbind(1)[1:]:
             belief = self._model[0].update(belief, frame)
         return SceneBelief(*(part.unflatten(0, (n, length)) for part in belief))
+
+
+class InItsLatents(CopyLast):
+    """A pixel baseline, surprised not in pixels but in what its encoder makes of those foretold and those that came."""
+
+    def __init__(self, model: PixelBaseline) -> None:
+        super().__init__(model)
+        self.track, self._model = model.track, [model]
+
+    def foresee(self, belief: PixelBelief) -> Foreseen:
+        foreseen = self._model[0].foresee(belief)
+        return foreseen._replace(doubt=torch.full_like(foreseen.doubt, -torch.inf))
+
+    def errors(self, foreseen: Tensor, came: Tensor) -> Tensor:
+        codes = self._model[0].codes
+        return (codes(foreseen) - codes(came)).square().mean(-3, keepdim=True)
 
 
 @torch.no_grad()

@@ -45,9 +45,13 @@ class PixelBaseline(SceneModel):
         return patches(pixels)
 
     def track(self, latents: Tensor) -> PixelBelief:
-        codes = self.encoder(F.pixel_shuffle(latents.flatten(0, 1) * SPREAD, PATCH)).unflatten(0, latents.shape[:2])
+        codes = self.codes(latents)
         seen = super().track(codes)
         return PixelBelief(seen.hidden, latents, codes)
+
+    def codes(self, frames: Tensor) -> Tensor:
+        """What the encoder makes of frames (N, T, 192, 8, 8): (N, T, L, 8, 8)."""
+        return self.encoder(F.pixel_shuffle(frames.flatten(0, 1) * SPREAD, PATCH)).unflatten(0, frames.shape[:2])
 
     def foresee(self, belief: PixelBelief) -> Foreseen:
         return self.foresight(belief.hidden, belief.codes, belief.latents)
