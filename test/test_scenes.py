@@ -230,7 +230,7 @@ def test_the_suite_is_measured_with_its_controls(smoke, tmp_path):
     )
     assert {path.stem for path in tmp_path.glob("*.png")} == set(PROPERTIES)
     assert json.loads((tmp_path / "f.json").read_text())["figures"] == figures
-    for prefix in ("", "shifted_", "untrained_", "copy_", "short_"):
+    for prefix in ("", "shifted_", "untrained_", "copy_", "short_", "pixel_", "pixel_latent_"):
         shares = [figures[f"{prefix}pairwise_{name}"] for name in PROPERTIES]
         assert figures[f"{prefix}pairwise_mean"] == pytest.approx(np.mean(shares))
         assert figures[f"{prefix}pairwise_min"] == min(shares)
