@@ -21,7 +21,7 @@ from latentworld.types import LatentworldError
 THRESHOLDS = {
     "position_r2": (0.3, 0.5),
     "velocity_r2": (0.3, 0.5),
-    "position_r2_hidden": (0.05, 0.2),
+    "position_r2_hidden": (0.1, 0.3),
     "velocity_r2_hidden": (0.2, 0.4),
     "pairwise_mean": (0.6, 0.7, 0.8),
     "planning_success": (0.7, 0.8),  # driving blindly at the goal has about 0.55

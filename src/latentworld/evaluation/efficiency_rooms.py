@@ -40,7 +40,7 @@ class RoomStudy:
     """A study, with so many rooms to learn from; trials: rooms to drive in, each time it is asked."""
 
     steps: int = 400
-    looks: int = 4
+    looks: int = 3
     rooms: int = 400
     held_out: int = 60
     trials: int = 40

@@ -24,7 +24,7 @@ from latentworld.training.trainer import Trainer
 from latentworld.types import LatentworldError
 
 ARMS = ("latent", "pixels", "decoder")
-FIRST_LOOK = 50  # steps
+FIRST_LOOK = 100  # steps
 VERSION = 2  # of what is measured; raise it with any change to losses or questions
 COUNTED = 4  # steps of which the FLOPs are averaged: not all have as much to paint
 TIMED = 13  # steps of a round, the first not counted
