@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from latentworld.evaluation import navigation
-from latentworld.evaluation.efficiency_runs import ARMS, TIMED, Ask, Key, Run, points
+from latentworld.evaluation.efficiency_runs import ARMS, TIMED, Ask, Key, Run, points, trainers_of
 from latentworld.model import checkpoint
 from latentworld.model.decoded_world_model import DecodedWorldModel
 from latentworld.model.world_model import WorldModel
@@ -29,7 +29,7 @@ from latentworld.training.trainer import Trainer
 from latentworld.types import GoalKind
 
 PLACE = "rooms"
-RATES = {"latent": 1e-3, "pixels": 1e-3, "decoder": 1e-3}  # each the best of three (benchmark/efficiency_rates.py)
+RATES = {"latent": 1e-3, "pixels": 1e-3, "decoder": 1e-3}  # benchmark/efficiency_rates.py tries others
 FIRST_ROOM = 3_000_000  # seeds of rooms to drive in: neither learned from, nor the test set's
 UNWARY = SelectionParameters(violation_p_value=0.0)
 ASKED = ("ego_error_1s_m", "clearance_error_m", "occupied_auroc")  # kept beside success
@@ -73,9 +73,7 @@ def trainers(study: RoomStudy, data: Path, workers: int) -> dict[Key, Callable[[
     """Of each arm, to be timed."""
     short = replace(study, steps=min(TIMED, study.steps))
     recipes = {(arm, PLACE): recipe(short, arm, seed=0) for arm in ARMS}
-    for some in recipes.values():
-        course.collect(some, data, workers)
-    return {key: partial(Trainer, course.task(some, data)) for key, some in recipes.items()}
+    return trainers_of(recipes, course, data, workers)
 
 
 def prepare(study: RoomStudy, recipe: Recipe, data: Path, workers: int, folder: Path) -> tuple[Trainer, Ask]:

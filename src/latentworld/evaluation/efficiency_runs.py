@@ -11,6 +11,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
@@ -112,6 +113,13 @@ def points(study: Study, recipe: Any, folder: Path, prepare: Callable[[Path], tu
     trainer.run(after_step)
     done.write_text(json.dumps({"made_with": made_with, "points": told}, indent=1) + "\n")
     return told
+
+
+def trainers_of(recipes: dict[Key, Any], course: Any, data: Path, workers: int) -> dict[Key, Callable[[Path], Trainer]]:
+    """What trains each, once it is given a folder. Data are collected first: none can be while one is read."""
+    for recipe in recipes.values():
+        course.collect(recipe, data, workers)
+    return {key: partial(Trainer, course.task(recipe, data)) for key, recipe in recipes.items()}
 
 
 def seconds_a_step(trainers: dict[Key, Callable[[Path], Trainer]], rounds: int = ROUNDS) -> dict[Key, float]:

@@ -11,7 +11,7 @@ from functools import partial
 from itertools import product
 from pathlib import Path
 
-from latentworld.evaluation.efficiency_runs import ARMS, TIMED, Ask, Key, Run, points
+from latentworld.evaluation.efficiency_runs import ARMS, TIMED, Ask, Key, Run, points, trainers_of
 from latentworld.evaluation.physics import clip_score, measure, summarise
 from latentworld.evaluation.physics_suite import SuiteSettings, suite
 from latentworld.model.scene_model import SceneModel
@@ -24,7 +24,7 @@ from latentworld.training.scenes.validation import calibrate, validate
 from latentworld.training.trainer import Trainer
 
 BACKDROPS = ("still", "drifting")  # with nothing, and with something to paint that does not matter
-RATES = {"latent": 2e-3, "pixels": 2e-3, "decoder": 2e-3}  # each the best of three (benchmark/efficiency_rates.py)
+RATES = {"latent": 2e-3, "pixels": 2e-3, "decoder": 2e-3}  # benchmark/efficiency_rates.py tries others
 FIRST_PAIR = 8_000_000  # seeds of pairs to be told apart: neither the test set's nor those to try things out on
 
 
@@ -65,9 +65,7 @@ def trainers(study: SceneStudy, data: Path, workers: int) -> dict[Key, Callable[
     """Of each arm and place, to be timed."""
     short = replace(study, steps=min(TIMED, study.steps))
     recipes = {(arm, place): recipe(short, arm, place, seed=0) for place, arm in product(BACKDROPS, ARMS)}
-    for some in recipes.values():
-        course.collect(some, data, workers)
-    return {key: partial(Trainer, course.task(some, data)) for key, some in recipes.items()}
+    return trainers_of(recipes, course, data, workers)
 
 
 def prepare(study: SceneStudy, recipe: SceneRecipe, data: Path, workers: int, folder: Path) -> tuple[Trainer, Ask]:
