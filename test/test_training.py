@@ -54,6 +54,16 @@ def test_collecting_repeats_and_resumes(data, tmp_path):
         collect(path, replace(SETTINGS, rows=61), workers=1)
 
 
+def test_what_is_there_whole_may_be_read_while_it_is_asked_for_again(data):
+    """Runs side by side each ask for the data that they share."""
+    with h5py.File(data, "r") as file:
+        collect(data, SETTINGS, workers=1)
+        collect(data, replace(SETTINGS, rooms=2), workers=1)  # more than enough
+        assert len(file["ep_len"]) == 3
+    with pytest.raises(LatentworldError, match="begun with"):
+        collect(data, replace(SETTINGS, rooms=2, rows=61), workers=1)
+
+
 def test_a_batch_agrees_with_the_rows_it_came_from(data):
     drives = Drives(data)
     batch = sample(drives, np.random.default_rng(0), 6, 10, 2, 5)

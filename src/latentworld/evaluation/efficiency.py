@@ -6,15 +6,20 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
+import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from rich.box import SIMPLE
 from rich.table import Table
 
+from latentworld.evaluation import efficiency_rooms, efficiency_scenes
 from latentworld.evaluation.efficiency_rooms import PLACE as ROOMS
-from latentworld.evaluation.efficiency_runs import ARMS, Run
-from latentworld.evaluation.efficiency_scenes import BACKDROPS
+from latentworld.evaluation.efficiency_rooms import RoomStudy
+from latentworld.evaluation.efficiency_runs import ARMS, Key, Run
+from latentworld.evaluation.efficiency_scenes import BACKDROPS, SceneStudy
 from latentworld.types import LatentworldError
 
 # What a belief must be able to do, fixed before any run that is compared.
@@ -32,6 +37,18 @@ COLOURS = ("#1b7f79", "#d1495b", "#c58b2a")  # of the arms
 ALSO = ("error_of_copy_last_2_frames", "error_of_copy_last_6_frames")  # told of the last time each was asked
 # Two-sided 95 % quantiles of Student's t by degrees of freedom, from one on.
 STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+
+
+STUDIES: dict[type, ModuleType] = {SceneStudy: efficiency_scenes, RoomStudy: efficiency_rooms}
+
+
+def run_one(job: tuple[SceneStudy | RoomStudy, Key, int], data: Path, folder: Path) -> Run:
+    """(study, arm and place, seed), in a worker process: two on a core each are done sooner than one after the other
+    on both.
+    """
+    torch.set_num_threads(1)
+    study, key, seed = job
+    return STUDIES[type(study)].run(study, key, seed, data, folder)
 
 
 def thresholds() -> Iterator[tuple[str, str, float]]:
@@ -145,19 +162,20 @@ def table(runs: list[Run]) -> Table:
     """Seconds of the other arms over those of "latent", to every threshold."""
     arms = [arm for arm in ARMS[1:] if any(run.arm == arm for run in runs)]
     places = [place for place in PLACES if any(run.place == place for run in runs)]
-    columns = list(product(arms, places))
-    out = Table(
-        "until",
-        *(f"{arm}, {place}" for arm, place in columns),
-        title="Seconds of training, as a multiple of latent's",
-    )
-    for _, figure, value in thresholds():
-        cells = []
-        for arm, place in columns:
-            found = ratio(runs, arm, figure, value, places=(place,)) if _asked(runs, figure, place) else None
-            cells.append(f"{found}  {found.arrived}/{found.runs}" if found else "")
-        if any(cells):
-            out.add_row(f"{figure.replace('_', ' ')} {value:g}", *cells)
+    out = Table("until", box=SIMPLE, title="Seconds of training, as a multiple of latent's")
+    for place in places:
+        out.add_column(place, no_wrap=True)
+    for arm in arms:
+        out.add_row(f"[bold]{arm}")
+        for _, figure, value in thresholds():
+            cells = []
+            for place in places:
+                found = ratio(runs, arm, figure, value, places=(place,)) if _asked(runs, figure, place) else None
+                cells.append(f"{found}  {found.arrived}/{found.runs}" if found else "")
+            if any(cells):
+                words = figure.removesuffix("_mean").replace("_", " ")
+                out.add_row(f"{words} {value:g}", *cells)
+        out.add_section()
     out.caption = (
         "95 % interval over seeds; ≥, ≤: a bound, for some never arrived, or had arrived when first asked; "
         "n/m: runs that arrived"

@@ -6,7 +6,7 @@ what it makes of encoder and belief.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -62,11 +62,10 @@ def recipe(study: RoomStudy, arm: str, seed: int) -> Recipe:
     )
 
 
-def runs(study: RoomStudy, seed: int, data: Path, folder: Path, workers: int) -> Iterator[Run]:
-    """Those of a seed, one after the other."""
-    for arm in ARMS:
-        some = recipe(study, arm, seed)
-        yield Run(arm, PLACE, seed, points(study, some, folder, partial(prepare, study, some, data, workers)))
+def run(study: RoomStudy, key: Key, seed: int, data: Path, folder: Path) -> Run:
+    """One of those to compare, in a process of its own. Its data are there."""
+    some = recipe(study, key[0], seed)
+    return Run(*key, seed, points(study, some, folder, partial(prepare, study, some, data, 1), quiet=True))
 
 
 def trainers(study: RoomStudy, data: Path, workers: int) -> dict[Key, Callable[[Path], Trainer]]:
@@ -94,5 +93,5 @@ def figures_of(model: WorldModel, held_out: Drives, weights: Path, trials: int, 
     told = validate(model, held_out)
     checkpoint.save(model.without_decoder() if isinstance(model, DecodedWorldModel) else model, weights)
     tasks = [("world_model", FIRST_ROOM + i, bool(i % 2), GoalKind.POSE) for i in range(trials)]
-    driven = navigation.run(tasks, str(weights), workers, UNWARY)["world_model"]
+    driven = navigation.run(tasks, str(weights), workers, UNWARY, quiet=True)["world_model"]
     return {name: told[name] for name in ASKED} | {"planning_success": float(np.mean([r.clean for r in driven]))}

@@ -85,10 +85,12 @@ def asked_at(study: Study) -> set[int]:
     return set(np.geomspace(study.steps, min(FIRST_LOOK, study.steps), study.looks).round().astype(int).tolist())
 
 
-def points(study: Study, recipe: Any, folder: Path, prepare: Callable[[Path], tuple[Trainer, Ask]]) -> list[Point]:
+def points(
+    study: Study, recipe: Any, folder: Path, prepare: Callable[[Path], tuple[Trainer, Ask]], quiet: bool = False
+) -> list[Point]:
     """Train a recipe of one stage from nothing, and ask after some of the steps.
 
-    folder: of all runs; what lies finished there is not run again. prepare: called with the run's own.
+    folder: of all runs; what lies finished there is not run again. prepare: called with the run's own. quiet: no bar.
     """
     done, made_with = folder / recipe.name / "points.json", repr((VERSION, study, recipe))
     if done.exists():
@@ -110,7 +112,7 @@ def points(study: Study, recipe: Any, folder: Path, prepare: Callable[[Path], tu
         told.append(cost | ask(trainer.model.eval()))
         trainer.model.train()
 
-    trainer.run(after_step)
+    trainer.run(after_step, quiet)
     done.write_text(json.dumps({"made_with": made_with, "points": told}, indent=1) + "\n")
     return told
 

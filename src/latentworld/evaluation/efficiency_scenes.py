@@ -5,7 +5,7 @@ Where and how fast is R² of a linear map from the belief, also while the thing 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from latentworld.evaluation.efficiency_runs import ARMS, TIMED, Ask, Key, Run, points, trainers_of
 from latentworld.evaluation.physics import clip_score, measure, summarise
-from latentworld.evaluation.physics_suite import SuiteSettings, suite
+from latentworld.evaluation.physics_suite import Pairs, SuiteSettings, suite
 from latentworld.model.scene_model import SceneModel
 from latentworld.training.episodes import dataset_file
 from latentworld.training.scenes import course
@@ -54,15 +54,16 @@ def recipe(study: SceneStudy, arm: str, backdrop: str, seed: int) -> SceneRecipe
     )
 
 
-def runs(study: SceneStudy, seed: int, data: Path, folder: Path, workers: int) -> Iterator[Run]:
-    """Those of a seed, one after the other."""
-    for backdrop, arm in product(BACKDROPS, ARMS):
-        some = recipe(study, arm, backdrop, seed)
-        yield Run(arm, backdrop, seed, points(study, some, folder, partial(prepare, study, some, data, workers)))
+def run(study: SceneStudy, key: Key, seed: int, data: Path, folder: Path) -> Run:
+    """One of those to compare, in a process of its own. Its data are there."""
+    some = recipe(study, *key, seed)
+    return Run(*key, seed, points(study, some, folder, partial(prepare, study, some, data, 1), quiet=True))
 
 
 def trainers(study: SceneStudy, data: Path, workers: int) -> dict[Key, Callable[[Path], Trainer]]:
-    """Of each arm and place, to be timed."""
+    """Of each arm and place, to be timed; pairs are made too, so that then all data are there."""
+    for backdrop in BACKDROPS:
+        pairs_of(study, backdrop, data, workers)
     short = replace(study, steps=min(TIMED, study.steps))
     recipes = {(arm, place): recipe(short, arm, place, seed=0) for place, arm in product(BACKDROPS, ARMS)}
     return trainers_of(recipes, course, data, workers)
@@ -71,12 +72,16 @@ def trainers(study: SceneStudy, data: Path, workers: int) -> dict[Key, Callable[
 def prepare(study: SceneStudy, recipe: SceneRecipe, data: Path, workers: int, folder: Path) -> tuple[Trainer, Ask]:
     """What trains it, and what asks it what it knows."""
     course.collect(recipe, data, workers)
-    pairs = list(suite(SuiteSettings(recipe.train.style, study.pairs, FIRST_PAIR), data, workers))
+    pairs = pairs_of(study, recipe.train.style, data, workers)
     held_out = Clips.from_dataset(dataset_file(recipe.films, "calibration", data))
     return Trainer(course.task(recipe, data), folder), partial(figures_of, held_out=held_out, pairs=pairs)
 
 
-def figures_of(model: SceneModel, held_out: Clips, pairs: list) -> dict[str, float]:
+def pairs_of(study: SceneStudy, backdrop: str, data: Path, workers: int) -> list[Pairs]:
+    return list(suite(SuiteSettings(backdrop, study.pairs, FIRST_PAIR), data, workers))
+
+
+def figures_of(model: SceneModel, held_out: Clips, pairs: list[Pairs]) -> dict[str, float]:
     """What a model is asked: probes, errors against copying, pairs."""
     calibrate(model, held_out)
     told_apart = summarise(measure(pairs, {"": clip_score(model)})[""], "")

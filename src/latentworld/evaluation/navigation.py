@@ -116,10 +116,14 @@ def _episode(
 
 
 def run(
-    tasks: list, checkpoint: str | None = None, workers: int = 2, parameters: SelectionParameters | None = None
+    tasks: list,
+    checkpoint: str | None = None,
+    workers: int = 2,
+    parameters: SelectionParameters | None = None,
+    quiet: bool = False,
 ) -> dict[str, list[EpisodeResult]]:
     """Episodes by controller. tasks: (controller name, seed, blocked, goal kind). parameters: of the world model's
-    selector. Does not depend on ``workers``.
+    selector. quiet: no bar. Does not depend on ``workers``.
     """
     results: dict[str, list[EpisodeResult]] = {}
     columns = (
@@ -129,7 +133,7 @@ def run(
         TextColumn("episodes"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns) as progress, processes(workers) as pool:
+    with Progress(*columns, disable=quiet) as progress, processes(workers) as pool:
         bar = progress.add_task("", total=len(tasks))
         for name, result in pool.map(partial(_episode, checkpoint, parameters), tasks):
             results.setdefault(name, []).append(result)

@@ -78,6 +78,8 @@ def gather(
     Goes on where an interrupted run stopped; what comes out does not depend on the number of workers.
     """
     made = json.dumps(_all_but_count(settings, unit))
+    if _is_complete(Path(path), made, count):
+        return  # without opening it to write, which others who read it would not allow
     with EpisodeWriter(path) as writer:
         before = writer.file.attrs.get("settings")
         if before is not None and json.loads(before) != json.loads(made):
@@ -90,6 +92,17 @@ def gather(
             for episode in pool.map(partial(make, settings), seeds, chunksize=2):
                 writer.write(episode)
                 progress.advance(bar)
+
+
+def _is_complete(path: Path, made: str, count: int) -> bool:
+    if not path.exists():
+        return False
+    try:
+        with h5py.File(path, "r") as file:
+            same = json.loads(file.attrs.get("settings", "null")) == json.loads(made)
+            return same and len(file["ep_len"]) >= count
+    except (OSError, KeyError):  # cut off in its first moment, or no such file: the writer says what is wrong
+        return False
 
 
 def _all_but_count(settings: Any, unit: str) -> dict[str, Any]:
