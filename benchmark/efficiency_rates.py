@@ -16,18 +16,16 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from latentworld.evaluation import efficiency_rooms, efficiency_scenes
-from latentworld.evaluation.efficiency import THRESHOLDS
+from latentworld.evaluation.efficiency import STUDIES, THRESHOLDS
 from latentworld.evaluation.efficiency_rooms import RoomStudy
 from latentworld.evaluation.efficiency_runs import ARMS, points
 from latentworld.evaluation.efficiency_scenes import SceneStudy
 from latentworld.evaluation.figures import write_figures
 
 SEED = 100
-FILMS = partial(efficiency_scenes.recipe, backdrop="drifting")
-TRIED = (  # place, study, module, recipe of an arm, rates
-    ("films", SceneStudy(looks=1), efficiency_scenes, FILMS, (1e-3, 2e-3, 4e-3)),
-    ("rooms", RoomStudy(looks=1), efficiency_rooms, efficiency_rooms.recipe, (5e-4, 1e-3, 2e-3)),
+TRIED = (  # place, study, rates
+    ("drifting", SceneStudy(looks=1), (1e-3, 2e-3, 4e-3)),
+    ("rooms", RoomStudy(looks=1), (5e-4, 1e-3, 2e-3)),
 )
 
 
@@ -38,10 +36,11 @@ def main(
     workers: int = 2,
 ) -> None:
     told, table = {}, Table("arm", "in", "rate", *THRESHOLDS, "mean", title="What a belief is worth, by learning rate")
-    for place, study, module, recipe_of, rates in TRIED:
+    for place, study, rates in TRIED:
+        module = STUDIES[type(study)]
         for arm in ARMS:
             for rate in rates:
-                recipe = recipe_of(study, arm, seed=SEED)
+                recipe = module.recipe(study, arm, place, SEED)
                 stages = tuple(replace(stage, rate=rate) for stage in recipe.stages)
                 recipe = replace(recipe, name=f"{recipe.name}-{rate:g}", stages=stages)
                 last = points(study, recipe, runs_folder, partial(module.prepare, study, recipe, data, workers))[-1]

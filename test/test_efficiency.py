@@ -93,7 +93,7 @@ def test_nothing_to_compare_is_an_error():
 def test_arms_of_one_seed_begin_alike():
     films = Clips([np.zeros((24, 64, 64, 3), np.uint8)])
     scenes = [SceneTask(efficiency_scenes.recipe(SceneStudy(), arm, "still", 3), films).model for arm in ARMS]
-    rooms = [DrivingTask(efficiency_rooms.recipe(RoomStudy(), arm, 3), None).model for arm in ARMS]
+    rooms = [DrivingTask(efficiency_rooms.recipe(RoomStudy(), arm, "rooms", 3), None).model for arm in ARMS]
     alike = (
         (scenes, ("encoder.look.0.weight", "gates.weight", "candidate.weight")),
         (rooms, ("encoder.project.weight", "recurrence.cell.weight_ih", "map.lift.weight")),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from pathlib import Path
 from types import ModuleType
@@ -18,7 +19,7 @@ from rich.table import Table
 from latentworld.evaluation import efficiency_rooms, efficiency_scenes
 from latentworld.evaluation.efficiency_rooms import PLACE as ROOMS
 from latentworld.evaluation.efficiency_rooms import RoomStudy
-from latentworld.evaluation.efficiency_runs import ARMS, Key, Run
+from latentworld.evaluation.efficiency_runs import ARMS, Key, Run, points
 from latentworld.evaluation.efficiency_scenes import BACKDROPS, SceneStudy
 from latentworld.types import LatentworldError
 
@@ -37,18 +38,18 @@ COLOURS = ("#1b7f79", "#d1495b", "#c58b2a")  # of the arms
 ALSO = ("error_of_copy_last_2_frames", "error_of_copy_last_6_frames")  # told of the last time each was asked
 # Two-sided 95 % quantiles of Student's t by degrees of freedom, from one on.
 STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
-
-
 STUDIES: dict[type, ModuleType] = {SceneStudy: efficiency_scenes, RoomStudy: efficiency_rooms}
 
 
 def run_one(job: tuple[SceneStudy | RoomStudy, Key, int], data: Path, folder: Path) -> Run:
-    """(study, arm and place, seed), in a worker process: two on a core each are done sooner than one after the other
-    on both.
+    """(study, arm and place, seed), whose data are there, in a worker process: two on a core each are done sooner than
+    one after the other on both.
     """
     torch.set_num_threads(1)
     study, key, seed = job
-    return STUDIES[type(study)].run(study, key, seed, data, folder)
+    module = STUDIES[type(study)]
+    recipe = module.recipe(study, *key, seed)
+    return Run(*key, seed, points(study, recipe, folder, partial(module.prepare, study, recipe, data, 1), quiet=True))
 
 
 def thresholds() -> Iterator[tuple[str, str, float]]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from latentworld.evaluation import navigation
-from latentworld.evaluation.efficiency_runs import ARMS, TIMED, Ask, Key, Run, points, trainers_of
+from latentworld.evaluation.efficiency_runs import ARMS, TIMED, Ask, Key, trainers_of
 from latentworld.model import checkpoint
 from latentworld.model.decoded_world_model import DecodedWorldModel
 from latentworld.model.world_model import WorldModel
@@ -47,12 +47,12 @@ class RoomStudy:
     batch: int = 16
 
 
-def recipe(study: RoomStudy, arm: str, seed: int) -> Recipe:
+def recipe(study: RoomStudy, arm: str, place: str, seed: int) -> Recipe:
     """Arms of one seed see the same drives in the same order, and begin with the same encoder and belief."""
     return replace(
         RECIPES["nav-small"],
-        name=f"{arm}-{PLACE}-{seed}",
-        drives=f"efficiency-{PLACE}",
+        name=f"{arm}-{place}-{seed}",
+        drives=f"efficiency-{place}",
         train=CollectSettings(study.rooms),
         validation=CollectSettings(study.held_out, RECIPES["nav-small"].validation.first_seed),
         stages=(Stage(study.steps, True, study.batch, length=24, horizon=15, starts=6, rate=RATES[arm]),),
@@ -62,16 +62,10 @@ def recipe(study: RoomStudy, arm: str, seed: int) -> Recipe:
     )
 
 
-def run(study: RoomStudy, key: Key, seed: int, data: Path, folder: Path) -> Run:
-    """One of those to compare, in a process of its own. Its data are there."""
-    some = recipe(study, key[0], seed)
-    return Run(*key, seed, points(study, some, folder, partial(prepare, study, some, data, 1), quiet=True))
-
-
 def trainers(study: RoomStudy, data: Path, workers: int) -> dict[Key, Callable[[Path], Trainer]]:
     """Of each arm, to be timed."""
     short = replace(study, steps=min(TIMED, study.steps))
-    recipes = {(arm, PLACE): recipe(short, arm, seed=0) for arm in ARMS}
+    recipes = {(arm, PLACE): recipe(short, arm, PLACE, seed=0) for arm in ARMS}
     return trainers_of(recipes, course, data, workers)
 
 

@@ -11,7 +11,7 @@ from functools import partial
 from itertools import product
 from pathlib import Path
 
-from latentworld.evaluation.efficiency_runs import ARMS, TIMED, Ask, Key, Run, points, trainers_of
+from latentworld.evaluation.efficiency_runs import ARMS, TIMED, Ask, Key, trainers_of
 from latentworld.evaluation.physics import clip_score, measure, summarise
 from latentworld.evaluation.physics_suite import Pairs, SuiteSettings, suite
 from latentworld.model.scene_model import SceneModel
@@ -52,12 +52,6 @@ def recipe(study: SceneStudy, arm: str, backdrop: str, seed: int) -> SceneRecipe
         arm=arm,
         seed=seed,
     )
-
-
-def run(study: SceneStudy, key: Key, seed: int, data: Path, folder: Path) -> Run:
-    """One of those to compare, in a process of its own. Its data are there."""
-    some = recipe(study, *key, seed)
-    return Run(*key, seed, points(study, some, folder, partial(prepare, study, some, data, 1), quiet=True))
 
 
 def trainers(study: SceneStudy, data: Path, workers: int) -> dict[Key, Callable[[Path], Trainer]]:
