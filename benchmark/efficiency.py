@@ -21,7 +21,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from latentworld.evaluation.efficiency import STUDIES, draw, figures, run_one, table
+from latentworld.evaluation.efficiency import STUDIES, draw, figures, run_one, tables
 from latentworld.evaluation.efficiency_rooms import PLACE, RoomStudy
 from latentworld.evaluation.efficiency_runs import Key, Run, seconds_a_step
 from latentworld.evaluation.efficiency_scenes import SceneStudy
@@ -74,7 +74,7 @@ def main(
             done.append(run.timed(seconds[run.arm, run.place]))
             if len(done) % len(seconds) == 0:  # a seed more
                 report(done, films, drives, seconds, picture, json)
-    Console().print(table(done))
+    Console().print(*tables(done))
     Console().print(f"Drawn: {picture}")
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator, ScalarFormatter
 from rich.box import SIMPLE
 from rich.table import Table
 
@@ -159,27 +160,31 @@ def _asked(runs: list[Run], figure: str, place: str | None) -> bool:
     return any(figure in run.points[0] for run in runs if place in (None, run.place))
 
 
-def table(runs: list[Run]) -> Table:
-    """Seconds of the other arms over those of "latent", to every threshold."""
+def tables(runs: list[Run]) -> Iterator[Table]:
+    """Seconds of the other arms over those of "latent", to every threshold: of films, then of rooms."""
+    for title, places in (("in watching", BACKDROPS), ("in driving", (ROOMS,))):
+        if some := [run for run in runs if run.place in places]:
+            yield _table(f"Seconds of training, as a multiple of latent's, {title}", some, places)
+
+
+def _table(title: str, runs: list[Run], places: Iterable[str]) -> Table:
     arms = [arm for arm in ARMS[1:] if any(run.arm == arm for run in runs)]
-    places = [place for place in PLACES if any(run.place == place for run in runs)]
-    out = Table("until", box=SIMPLE, title="Seconds of training, as a multiple of latent's")
+    out = Table("until", box=SIMPLE, title=title)
     for place in places:
         out.add_column(place, no_wrap=True)
     for arm in arms:
         out.add_row(f"[bold]{arm}")
         for _, figure, value in thresholds():
-            cells = []
-            for place in places:
-                found = ratio(runs, arm, figure, value, places=(place,)) if _asked(runs, figure, place) else None
-                cells.append(f"{found}  {found.arrived}/{found.runs}" if found else "")
-            if any(cells):
-                words = figure.removesuffix("_mean").replace("_", " ")
-                out.add_row(f"{words} {value:g}", *cells)
+            asked = [place for place in places if _asked(runs, figure, place)]
+            if not asked:
+                continue
+            found = [ratio(runs, arm, figure, value, places=(place,)) for place in asked]
+            words = figure.removesuffix("_mean").replace("_", " ")
+            out.add_row(f"{words} {value:g}", *(f"{r}  {r.arrived}/{r.runs}" for r in found))
         out.add_section()
     out.caption = (
         "95 % interval over seeds; ≥, ≤: a bound, for some never arrived, or had arrived when first asked; "
-        "n/m: runs that arrived"
+        "–: both; n/m: runs that arrived"
     )
     return out
 
@@ -198,6 +203,8 @@ def draw(path: Path, runs: list[Run]) -> None:
                 axes.axhline(value, color="0.7", linestyle=":", linewidth=1)
             where = "in the rooms" if place == ROOMS else f"backdrop {place}"
             axes.set(xscale="log", xlabel="seconds of training", title=f"{row.replace('_', ' ')}, {where}")
+            axes.xaxis.set(major_locator=LogLocator(subs=(1, 2, 5)), minor_locator=NullLocator())
+            axes.xaxis.set_major_formatter(ScalarFormatter())
             axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False)
     path.parent.mkdir(parents=True, exist_ok=True)
