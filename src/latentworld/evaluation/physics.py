@@ -146,20 +146,20 @@ def summarise(kinds: dict[tuple[str, str], tuple[float, float]], prefix: str) ->
 
 
 def table(rows: Rows) -> Table:
-    """One row a kind: pairwise accuracy / AUROC of every arm."""
+    """A row a property, and under it one a kind: pairwise accuracy / AUROC of every arm."""
     arms = (prefix.strip("_").replace("_", " ") or "model" for prefix in rows)
     title = "Violation of expectation: % of pairs told apart, AUROC of single films"
     out = Table("film", *arms, title=title, box=SIMPLE, collapse_padding=True, pad_edge=False)
-    last = ""
-    for name, kind in next(iter(rows.values())):
-        if name != last:
-            out.add_section()
-        last = name
-        cells = (arm.get((name, kind), (np.nan, np.nan)) for arm in rows.values())
-        out.add_row(kind.replace("_", " "), *(_cell(p, a) for p, a in cells))
+    means = [summarise(arm, "") for arm in rows.values()]
+    kinds = next(iter(rows.values()))
+    for name in dict.fromkeys(name for name, _ in kinds):
+        out.add_section()
+        cells = (_cell(m[f"pairwise_{name}"], m[f"auroc_{name}"]) for m in means)
+        out.add_row(name.replace("_constancy", "").replace("_", " "), *cells, style="bold")
+        for kind in (kind for property, kind in kinds if property == name):
+            out.add_row(f" {kind.replace('_', ' ')}", *(_cell(*arm[name, kind]) for arm in rows.values()))
     out.add_section()
-    means = (summarise(arm, "") for arm in rows.values())
-    out.add_row("all properties", *(_cell(m["pairwise_mean"], m["auroc_mean"]) for m in means))
+    out.add_row("mean", *(_cell(m["pairwise_mean"], m["auroc_mean"]) for m in means), style="bold")
     return out
 
 
