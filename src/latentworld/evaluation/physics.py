@@ -149,7 +149,8 @@ def table(rows: Rows) -> Table:
     """A row a property, and under it one a kind: pairwise accuracy / AUROC of every arm."""
     arms = (prefix.strip("_").replace("_", " ") or "model" for prefix in rows)
     title = "Violation of expectation: % of pairs told apart, AUROC of single films"
-    out = Table("film", *arms, title=title, box=SIMPLE, collapse_padding=True, pad_edge=False)
+    out = Table("film", *arms, title=title, box=SIMPLE, padding=(0, 0, 0, 0), pad_edge=False)
+    out.columns[0].no_wrap = True
     means = [summarise(arm, "") for arm in rows.values()]
     kinds = next(iter(rows.values()))
     for name in dict.fromkeys(name for name, _ in kinds):
