@@ -21,6 +21,10 @@ class ModelConfig:
     map_cells: int = 24  # cells a side
     cell: float = 0.2  # metres a cell
     view_cells: tuple[int, int] = (16, 24)  # what one latent speaks about: cells ahead, cells across
+    maps_ahead: int = 0  # maps foretold
+    map_period: float = 0.8  # seconds from one of them to the next
+    opinions: int = 1  # heads that read free space off the map; where they differ, the model does not know
+    place_dim: int = 0  # numbers by which a place is known again; 0: not at all
     motor_dim: int = 64  # state of the imagined drive train
     imagination_dt: float = 0.2  # seconds a step
     camera_period: float = 0.1  # seconds

@@ -31,6 +31,7 @@ class Field(NamedTuple):
     clearance, ledge: metres to the nearest obstacle surface and to the nearest drop, negative inside.
     spread, ledge_spread: scale (metres) of a Laplace distribution around them.
     contact, drop: logits that a base centred there touches something, has fallen.
+    doubt: metres by which several opinions of the clearance differ (standard deviation); 0 with one opinion.
     """
 
     clearance: Tensor
@@ -39,21 +40,45 @@ class Field(NamedTuple):
     ledge_spread: Tensor
     contact: Tensor
     drop: Tensor
+    doubt: Tensor
+
+
+ASPECTS = 6  # of a Field that are read off directly
 
 
 class FreeSpaceHead(nn.Module):
-    """Map features at a point (..., C) -> Field. Asked of any point, so one frame teaches as much as a whole drive."""
+    """Map features at a point (..., C) -> Field. Asked of any point, so one frame teaches as much as a whole drive.
+
+    Several opinions, each taught by clips of its own (bootstrapped ensemble, as in PETS, arXiv 1805.12114): their mean
+    is what is believed, their spread is what is not known.
+    """
 
     def __init__(self, config: ModelConfig):
         super().__init__()
-        self.net = perceptron(config.map_channels, 64, 64, 6)
+        self.net = perceptron(config.map_channels, 64, 64, ASPECTS)
+        self.others = nn.ModuleList(
+            perceptron(config.map_channels, 64, 64, ASPECTS) for _ in range(config.opinions - 1)
+        )
         # Start from what is so on average, in the order of Field: the map is for what is not.
-        nn.init.zeros_(self.net[-1].weight)
-        self.net[-1].bias.data = torch.tensor([0.4, 0.0, 1.0, -2.0, -0.7, -3.0])
+        for net in (self.net, *self.others):
+            nn.init.zeros_(net[-1].weight)
+            net[-1].bias.data = torch.tensor([0.4, 0.0, 1.0, -2.0, -0.7, -3.0])
+
+    def opinions(self, features: Tensor) -> list[Field]:
+        """What each says by itself."""
+        return [self._field(net(features)) for net in (self.net, *self.others)]
 
     def forward(self, features: Tensor) -> Field:
-        clearance, spread, ledge, ledge_spread, contact, drop = self.net(features).unbind(-1)
-        return Field(clearance, _spread(spread), ledge, _spread(ledge_spread), contact, drop)
+        if not self.others:
+            return self._field(self.net(features))
+        said = torch.stack([net(features) for net in (self.net, *self.others)])
+        return self._field(said.mean(0))._replace(doubt=said[..., 0].std(0))
+
+    def _field(self, said: Tensor) -> Field:
+        clearance, spread, ledge, ledge_spread, contact, drop = said.unbind(-1)
+        return Field(
+            clearance, _spread(spread), ledge, _spread(ledge_spread), contact, drop, torch.zeros_like(clearance)
+        )
 
 
 class RiskHead(nn.Module):
@@ -64,12 +89,12 @@ class RiskHead(nn.Module):
 
     def __init__(self, config: ModelConfig, points: int):
         super().__init__()
-        self.net = perceptron(config.motor_dim + 6 * points, 64, 2)
+        self.net = perceptron(config.motor_dim + ASPECTS * points, 64, 2)
         nn.init.zeros_(self.net[-1].weight)
         nn.init.zeros_(self.net[-1].bias)
 
     def forward(self, motor: Tensor, field: Tensor) -> tuple[Tensor, Tensor]:
-        """motor: (..., M). field: (..., points * 6). Returns logits (...,), (...,)."""
+        """motor: (..., M). field: (..., points * ASPECTS). Returns logits (...,), (...,)."""
         return self.net(torch.cat([motor, field], -1)).unbind(-1)
 
 

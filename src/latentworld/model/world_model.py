@@ -10,8 +10,10 @@ from torch import Tensor, nn
 from latentworld.model.config import ModelConfig
 from latentworld.model.dynamics import DriveTrain, LatentPredictor, Recurrence
 from latentworld.model.encoder import ConvEncoder, to_input
-from latentworld.model.heads import Field, FreeSpaceHead, RelativePoseHead, RiskHead
+from latentworld.model.heads import ASPECTS, Field, FreeSpaceHead, RelativePoseHead, RiskHead
 from latentworld.model.latent_map import LatentMap, compose, rotate
+from latentworld.model.map_foresight import MapForesight
+from latentworld.model.place_matcher import PlaceMatcher
 
 
 class Belief(NamedTuple):
@@ -38,7 +40,7 @@ class Imagined(NamedTuple):
     """K futures of H steps for each of N beliefs.
 
     motor: (N, K, H, M). poses: (N, K, H, 3) in the robot's frame at the start. contact, drop: (N, K, H) logits.
-    clearance, spread, ledge: (N, K, H) metres at the imagined centre of the base.
+    clearance, spread, ledge, doubt: (N, K, H) metres at the imagined centre of the base.
     """
 
     motor: Tensor
@@ -48,6 +50,7 @@ class Imagined(NamedTuple):
     clearance: Tensor
     spread: Tensor
     ledge: Tensor
+    doubt: Tensor
 
 
 class WorldModel(nn.Module):
@@ -72,7 +75,12 @@ class WorldModel(nn.Module):
         # Points of the base at which risk is asked of the map: its middle and its front.
         self.register_buffer("probe", torch.tensor([[0.0, 0.0], [config.base_radius, 0.0]]), persistent=False)
         self.risk = RiskHead(config, len(self.probe))
-        self.relative_pose = RelativePoseHead(config)
+        if config.maps_ahead:
+            self.foresight = MapForesight(config)
+        if config.place_dim:
+            self.place = PlaceMatcher(config)
+        else:
+            self.relative_pose = RelativePoseHead(config)
         # Sorted surprise scores of held-out ordinary frames: what p-values are read from.
         self.register_buffer("surprise_quantiles", torch.linspace(-3, 3, 513))
 
@@ -112,14 +120,24 @@ class WorldModel(nn.Module):
         n, k, horizon, _ = actions.shape
         motor, poses = self.drive_train(belief.hidden, velocity, actions, dt)
         probes = rotate(self.probe, poses[..., 2:].expand(*poses.shape[:-1], len(self.probe)))
-        points = (poses[..., None, :2] + probes).reshape(n, -1, 2)
-        field = [part.reshape(n, k, horizon, len(self.probe)) for part in self.field(belief, points)]
-        f = Field(*field)
-        contact, drop = self.risk(motor, torch.cat(field, -1))
+        f = self._field_along(belief, poses[..., None, :2] + probes, dt)
+        contact, drop = self.risk(motor, torch.cat(f[:ASPECTS], -1))
         return Imagined(
             motor, poses, contact + f.contact[..., 0], drop + f.drop[..., 0],
-            f.clearance[..., 0], f.spread[..., 0], f.ledge[..., 0],
+            f.clearance[..., 0], f.spread[..., 0], f.ledge[..., 0], f.doubt[..., 0],
         )  # fmt: skip
+
+    def _field_along(self, belief: Belief, points: Tensor, dt: float) -> Field:
+        """Free space at points (N, K, H, P, 2) in the robot's frame, each of H steps asked of the map of its time."""
+        n, k, horizon, p, _ = points.shape
+        if not self.config.maps_ahead:
+            return Field(*(part.reshape(n, k, horizon, p) for part in self.field(belief, points.reshape(n, -1, 2))))
+        times = (torch.arange(horizon, device=points.device) + 1) * dt
+        maps = self.foresight.at(self.foresight(belief.memory), times).flatten(0, 1)  # (N * H, C, cells, cells)
+        place = belief.place.repeat_interleave(horizon, 0)
+        found = self.map.look_up(maps, place, points.transpose(1, 2).reshape(n * horizon, k * p, 2))
+        field = self.free_space(found)
+        return Field(*(part.reshape(n, horizon, k, p).transpose(1, 2) for part in field))
 
     def foresee(self, belief: Belief, poses: Tensor, ahead: Tensor) -> tuple[Tensor, Tensor]:
         """Latents seen from poses (N, P, 3) in the robot's frame, ahead (N, P, 1) seconds from now.

@@ -9,11 +9,16 @@ from latentworld.parameters import check, parameter
 
 @dataclass(frozen=True, slots=True)
 class SelectionParameters:
+    solver: str = parameter("cem", "search: cem, icem, mppi or gradient")
     samples: int = parameter(192, "sequences imagined an iteration", 8, 100_000)
     iterations: int = parameter(3, "refinements, as long as the deadline allows", 1, 100)
     elite_fraction: float = parameter(0.1, "share of the samples that shape the next iteration", 0.01, 0.5)
     horizon: int = parameter(15, "steps looked ahead", 2, 100)
     dt: float = parameter(0.2, "seconds a step", 0.05, 0.5)
+    noise_colour: float = parameter(2.0, "icem: power of 1 / frequency by which sampled noise falls", 0.0, 5.0)
+    temperature: float = parameter(
+        0.15, "mppi: spreads of the cost by which a sample may be dearer and still count", 1e-3, 10.0
+    )
     hold: int = parameter(3, "steps for which sampled noise is held", 1, 20)
     seed: int = parameter(0, "of the sampling")
     max_linear: float = parameter(0.5, "m/s forward", 0.0, 5.0)

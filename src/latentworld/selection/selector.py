@@ -7,11 +7,11 @@ from typing import Protocol
 
 import numpy as np
 
-from latentworld.selection.cem import Cem
 from latentworld.selection.critics import Scene, critics, weigh
 from latentworld.selection.locator import GoalLocator
 from latentworld.selection.parameters import SelectionParameters
 from latentworld.selection.seeds import seed_plans, shifted
+from latentworld.selection.solvers import solver
 from latentworld.selection.wariness import Wariness
 from latentworld.selection.way import WayToGoal
 from latentworld.types import (
@@ -53,7 +53,7 @@ class ActionSelector:
 
     def reset(self) -> None:
         """Forget the last plan: a new goal."""
-        self.solver = Cem(self.parameters)
+        self.solver = solver(self.parameters)
         self.last: ActionSequence | None = None
         self.last_stamp = 0
         if self.locator:

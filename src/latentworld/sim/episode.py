@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..types import LatentworldError
+from .movers import Distance, movers
 from .paths import shortest_path
 from .room import Room, generate_room
 
@@ -30,25 +31,41 @@ class Episode:
     blocked: bool
 
 
-def generate_episode(seed: int, blocked: bool | None = None) -> Episode:
-    """The room of this seed with a start and a goal; where it allows none, a room derived from the seed."""
+def generate_episode(
+    seed: int, blocked: bool | None = None, moving: int = 0, distance: tuple[float, float] = DISTANCE
+) -> Episode:
+    """The room of this seed with a start and a goal; where it allows none, a room derived from the seed.
+
+    moving: how many things shall move by themselves, as far as there is room for them. distance: metres, least and
+    most, from start to goal.
+    """
     for attempt in range(ATTEMPTS):
         room = generate_room(seed, attempt)
         rng = np.random.default_rng([seed, attempt, 0 if blocked is None else 1 + blocked])
-        episode = _sample(rng, room, blocked)
+        episode = _sample(rng, room, blocked, distance)
         if episode is not None:
-            return episode
+            return _with_movers(episode, moving) if moving else episode
     raise LatentworldError(
-        f"room seed {seed}: expected a start and goal with blocked={blocked}, got none in {ATTEMPTS} rooms"
+        f"room seed {seed}: expected a start and goal with blocked={blocked}, {distance[0]} to {distance[1]} m apart, "
+        f"got none in {ATTEMPTS} rooms"
     )
 
 
-def _sample(rng: np.random.Generator, room: Room, blocked: bool | None) -> Episode | None:
+def _with_movers(episode: Episode, moving: int) -> Episode:
+    room = episode.room
+    ends = np.stack([episode.start[:2], episode.goal[:2]])
+    return replace(episode, room=replace(room, movers=movers(room.seed, moving, room.size, _standing(room), ends)))
+
+
+def _standing(room: Room) -> Distance:
     footprints = room.footprints()
+    return lambda points: np.minimum(footprints.distance(points), room.drop_distance(points))
 
-    def clearance(points: np.ndarray) -> np.ndarray:
-        return np.minimum(footprints.distance(points), room.drop_distance(points))
 
+def _sample(
+    rng: np.random.Generator, room: Room, blocked: bool | None, distance: tuple[float, float]
+) -> Episode | None:
+    clearance = _standing(room)
     half = np.array(room.size) / 2
     points = rng.uniform(-half, half, (256, 2))
     points = points[clearance(points) >= POSE_CLEARANCE]
@@ -57,7 +74,7 @@ def _sample(rng: np.random.Generator, room: Room, blocked: bool | None) -> Episo
     pairs = rng.integers(len(points), size=(96, 2))
     starts, goals = points[pairs[:, 0]], points[pairs[:, 1]]
     length = np.hypot(*(goals - starts).T)
-    far = (length >= DISTANCE[0]) & (length <= DISTANCE[1])
+    far = (length >= distance[0]) & (length <= distance[1])
     starts, goals = starts[far], goals[far]
     if not len(starts):
         return None

@@ -12,6 +12,7 @@ import numpy as np
 
 from .footprints import Footprints
 from .furniture import Shape, any_obstacle, crate
+from .movers import Mover
 
 TRAINING_SEEDS = 0
 VALIDATION_SEEDS = 1_000_000
@@ -61,15 +62,16 @@ class Ledge:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """size: (width, depth) in metres between the walls. Pushable obstacles come last."""
+    """size: (width, depth) in metres between the walls. Pushable obstacles come last. movers: what moves by itself."""
 
     seed: int
     size: tuple[float, float]
     obstacles: tuple[Obstacle, ...]
     ledge: Ledge | None
+    movers: tuple[Mover, ...] = ()
 
     def footprints(self) -> Footprints:
-        """Signed distances; their rows are ``box_row`` and ``circle_row`` of the obstacles."""
+        """Signed distances to what stands; their rows are ``box_row`` and ``circle_row`` of the obstacles."""
         boxes = [(o.x, o.y, o.yaw, *o.shape.half) for o in self.obstacles if o.shape.radius is None]
         circles = [(o.x, o.y, o.shape.radius) for o in self.obstacles if o.shape.radius is not None]
         return Footprints(self.size, np.array(boxes), np.array(circles))

@@ -9,6 +9,7 @@ import numpy as np
 from .base import BASE_XML, DRIVE_XML
 from .engine import mujoco
 from .furniture import Part
+from .movers import Mover
 from .room import LEDGE_DROP, Obstacle, Room
 from .textures import colour, pattern
 
@@ -23,9 +24,9 @@ BASE, CEILING, HULLS = 3, 4, 5
 # What stands fast is drawn as its parts and touched as its footprint, this high (m): the base passes under nothing.
 HULL = 0.5
 
-# What a touched geom belongs to; obstacle i of the room is OBSTACLE + i.
+# What a touched geom belongs to; obstacle i of the room is OBSTACLE + i, mover i MOVER + i.
 NOTHING, FLOOR, ROBOT, WALLS = 0, 1, 2, 3
-OBSTACLE = 7
+OBSTACLE, MOVER = 7, 1007
 
 # Every room has the same textures in the same sizes, so that one rendering context serves all rooms.
 FLOOR_TEXTURE, WALL_TEXTURES, OBJECT_TEXTURES = 128, (64, 64), (32,) * 6
@@ -40,12 +41,15 @@ GHOST = 'contype="0" conaffinity="0"'
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """model: MuJoCo model. owner: (geoms,) what each belongs to. pushables: (obstacle index, body id) pairs."""
+    """model: MuJoCo model. owner: (geoms,) what each belongs to. pushables: (obstacle index, body id) pairs. movers:
+    index of each among the bodies that are carried.
+    """
 
     room: Room
     model: mujoco.MjModel
     owner: np.ndarray
     pushables: tuple[tuple[int, int], ...]
+    movers: tuple[int, ...]
 
 
 def build_scene(room: Room) -> Scene:
@@ -54,13 +58,16 @@ def build_scene(room: Room) -> Scene:
     _paint(model, rng)
     owner = np.array([_owner(model.geom(i).name) for i in range(model.ngeom)], dtype=np.int64)
     pushables = tuple((i, model.body(f"pushable{i}").id) for i, o in enumerate(room.obstacles) if o.mass)
-    return Scene(room, model, owner, pushables)
+    carried = tuple(int(model.body_mocapid[model.body(f"mover{i}").id]) for i in range(len(room.movers)))
+    return Scene(room, model, owner, pushables, carried)
 
 
 def _owner(name: str) -> int:
     kind, _, rest = name.partition(":")
     if kind == "obstacle":
         return OBSTACLE + int(rest.split(":")[0])
+    if kind == "mover":
+        return MOVER + int(rest.split(":")[0])
     if kind == "wall":
         return WALLS + int(rest)
     return {"floor": FLOOR, "robot": ROBOT}.get(kind, NOTHING)
@@ -85,6 +92,8 @@ def _xml(room: Room, rng: np.random.Generator) -> str:
     body = [*_lights(room, rng), *_floor(room, rng), *_walls(room, rng), *_decoration(room, rng)]
     for i, obstacle in enumerate(room.obstacles):
         body += _obstacle(i, obstacle, rng)
+    for i, mover in enumerate(room.movers):
+        body.append(_mover(i, mover, rng))
     return (
         f'<mujoco><compiler angle="radian"/><option timestep="{TIMESTEP}" integrator="implicitfast" iterations="20"/>'
         '<statistic extent="1" center="0 0 0.5"/><size memory="2M"/>'
@@ -217,6 +226,23 @@ def _obstacle(index: int, obstacle: Obstacle, rng: np.random.Generator) -> list[
         hull = Part("cylinder", (shape.radius, HULL / 2), (0, 0, HULL / 2))
     parts.append(_part(owner, hull, f'group="{HULLS}" friction="0.35" {STATIC}'))
     return [f'<body name="obstacle{index}" {place}>{"".join(parts)}</body>']
+
+
+def _mover(index: int, mover: Mover, rng: np.random.Generator) -> str:
+    """Carried along its course, it touches the base and crates; they do not move it."""
+    first = 1 + len(WALL_TEXTURES)
+    looks = [
+        f'material="m{first + rng.integers(len(OBJECT_TEXTURES))}" rgba="{_v(colour(rng, (0.7, 1.0), 0.9))} 1"'
+        for _ in range(2)
+    ]
+    parts = [
+        _part(f"mover:{index}:{n}", part, f'{looks[part.accent]} friction="0.35" {STATIC}')
+        for n, part in enumerate(mover.parts)
+    ]
+    x, y, yaw = mover.pose(0.0)
+    return (
+        f'<body name="mover{index}" mocap="true" pos="{x:.5f} {y:.5f} 0" euler="0 0 {yaw:.6f}">{"".join(parts)}</body>'
+    )
 
 
 def _part(name: str, part: Part, attributes: str) -> str:

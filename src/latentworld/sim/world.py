@@ -8,13 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..types import Frame, LatentworldError, Odometry, stamp_of, turn
-from .base import Drive, WheelOdometry
+from .base import RADIUS, Drive, WheelOdometry
 from .camera import FIELD_OF_VIEW, MAX_DEPTH, CameraMount, Renderer
 from .engine import mujoco
-from .episode import generate_episode
+from .episode import DISTANCE, generate_episode
+from .movers import Course
 from .scene import NOTHING, ROBOT, TIMESTEP, WALLS, build_scene
 
 PERIOD = 0.1  # s from one camera frame to the next
+CARRIED = 4  # steps of physics from one move of what moves by itself to the next
 SEPARATE = 0.5  # s without contact after which the next one counts as another
 FAR = 1e3  # m: where what is gone is kept
 FALLEN = math.cos(math.radians(25))  # least upward component of the base's axis
@@ -39,22 +41,33 @@ class World:
     """A robot in a room. All poses and points are in ``odom``, which lies at the start pose of the episode.
 
     seed: the room (see ``room.py`` for which seeds are for training). blocked: whether the straight way to the goal is
-    hit by an obstacle or the ledge, None for either. Use it from one thread: the camera's OpenGL context belongs to it.
+    hit by an obstacle or the ledge, None for either. moving: how many things move by themselves, as far as they find
+    room. distance: metres from start to goal, least and most. Use it from one thread: the camera's OpenGL context
+    belongs to it.
     """
 
-    def __init__(self, seed: int, blocked: bool | None = None, image_size: int = 64) -> None:
+    def __init__(
+        self,
+        seed: int,
+        blocked: bool | None = None,
+        image_size: int = 64,
+        moving: int = 0,
+        distance: tuple[float, float] = DISTANCE,
+    ) -> None:
         if image_size < 1:
             raise LatentworldError(f"image_size: expected at least 1 pixel, got {image_size}")
         self.image_size = int(image_size)
         self._renderer = Renderer()
-        self.reset(seed, blocked)
+        self.reset(seed, blocked, moving, distance)
 
-    def reset(self, seed: int, blocked: bool | None = None) -> None:
+    def reset(
+        self, seed: int, blocked: bool | None = None, moving: int = 0, distance: tuple[float, float] = DISTANCE
+    ) -> None:
         """Another room (or the same again), the robot at its start."""
         if seed < 0:
             raise LatentworldError(f"seed: expected 0 or more, got {seed}")
         self.seed = int(seed)
-        self._episode = generate_episode(self.seed, blocked)
+        self._episode = generate_episode(self.seed, blocked, moving, distance)
         self.room, self.blocked = self._episode.room, self._episode.blocked
         start = self._episode.start
         self._origin, self._turn = start[:2].copy(), float(start[2])
@@ -71,6 +84,8 @@ class World:
         self._joint = int(self._model.jnt_qposadr[self._model.body_jntadr[self._base]])
         self._speed = int(self._model.jnt_dofadr[self._model.body_jntadr[self._base]])
         self._wheels = [int(self._model.joint(name).qposadr[0]) for name in ("left", "right")]
+
+        self._courses = [Course(mover) for mover in self.room.movers]
 
         rng = np.random.default_rng([self.seed, SENSORS])
         self.camera = CameraMount(rng)
@@ -100,6 +115,8 @@ class World:
         self._contact = False
         for _ in range(count):
             control[0], control[1] = self._drive.wheel_speeds(linear, angular)
+            if self._courses and self._steps % CARRIED == 0:
+                self._carry_movers()
             mujoco.mj_step(model, data)
             self._steps += 1
             self._note_contacts()
@@ -146,12 +163,21 @@ class World:
         names = (f"obstacle{i}" if o.mass is None else f"pushable{i}" for i, o in enumerate(self.room.obstacles))
         return self.from_room(np.array([self._data.body(name).xpos[:2] for name in names]))
 
+    def _carry_movers(self) -> None:
+        data = self._data
+        for course, row in zip(self._courses, self._scene.movers, strict=True):
+            x, y, yaw = course.advance(CARRIED * TIMESTEP, data.xpos[self._base, :2], RADIUS)
+            data.mocap_pos[row, :2] = x, y
+            data.mocap_quat[row] = math.cos(yaw / 2), 0, 0, math.sin(yaw / 2)
+
     def _note_contacts(self) -> None:
         """Touches between the robot and anything that is neither it nor the floor."""
         data = self._data
         if data.ncon == 0:
             return
         owners = self._scene.owner[data.contact.geom]
+        if owners.max() < WALLS:  # nearly always: wheels on the floor
+            return
         other = np.where(owners[:, 0] == ROBOT, owners[:, 1], np.where(owners[:, 1] == ROBOT, owners[:, 0], NOTHING))
         for thing in set(other[other >= WALLS].tolist()):
             self._contact = True
@@ -200,16 +226,21 @@ class World:
 
     # -- geometry
 
-    def clearance(self, points: np.ndarray) -> np.ndarray:
-        """(N, 2) -> (N,) metres from each point to the nearest obstacle or wall as they stand now, negative inside.
+    def clearance(self, points: np.ndarray, ahead: float = 0.0) -> np.ndarray:
+        """(N, 2) -> (N,) metres from each point to the nearest obstacle, mover or wall, negative inside.
 
-        A crate that was tipped over counts with the footprint it had upright.
+        As they stand now, or as the movers will if nothing holds them up for ``ahead`` seconds. A crate that was tipped
+        over counts with the footprint it had upright.
         """
         for row, body in self._rows:
             x, y, _ = self._data.xpos[body]
             rotation = self._data.xmat[body]
             self._footprints.move_box(row, x, y, rotation[0], rotation[3])
-        return self._footprints.distance(self.to_room(points))
+        there = self.to_room(points)
+        distance = self._footprints.distance(there)
+        for course in self._courses:
+            distance = np.minimum(distance, course.mover.distance(there, course.mover.pose(course.time + ahead)))
+        return distance
 
     def drop_distance(self, points: np.ndarray) -> np.ndarray:
         """(N, 2) -> (N,) metres from each point to the ledge, negative over it, inf where the room has none."""

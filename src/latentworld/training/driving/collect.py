@@ -20,6 +20,8 @@ class CollectSettings:
     rows: int = 160  # a room, at the camera's period of 0.1 s
     queries: int = 48  # free-space labels a row
     image_size: int = 64
+    moving: float = 0.0  # share of rooms in which one to three things move by themselves
+    looking: float = 0.0  # share of drives that begin with a look around
 
 
 def label_points(rng: np.random.Generator, n: int) -> np.ndarray:
@@ -49,8 +51,11 @@ def drive(settings: CollectSettings, seed: int) -> dict[str, np.ndarray]:
     if _world is None:
         _world = World(seed, image_size=settings.image_size)
     world = _world
-    world.reset(seed)
+    some = int(rng.integers(1, 4)) if settings.moving and rng.random() < settings.moving else 0
+    world.reset(seed, moving=some)
     driver = anywhere(world, rng)
+    if settings.looking and rng.random() < settings.looking:
+        driver.looking = int(rng.integers(30, 80))
     rows: dict[str, list] = {name: [] for name in ("pixels", "depth", "action", "odometry", "contact", "drop", "query")}
     for _ in range(settings.rows):
         frame, odometry, truth = world.frame(), world.odometry(), world.truth()

@@ -38,6 +38,8 @@ class Driver:
         self.noise = np.zeros(2)
         self.back_off = 0
         self.back_turn = 0.0
+        self.looking = 0  # rows for which it still turns on the spot
+        self.spin = rng.choice([-1, 1]) * rng.uniform(0.7, 1.4)
         self.boldness = rng.uniform(0.5, 1.0)  # of top speed
 
     def __call__(self) -> np.ndarray:
@@ -49,6 +51,9 @@ class Driver:
         if self.world.truth().contact and rng.random() < 0.35:
             self.back_off = int(rng.integers(4, 12))
             self.back_turn = rng.uniform(-1.2, 1.2)
+        if self.looking > 0:
+            self.looking -= 1
+            return np.clip([0.0, self.spin + 0.3 * self.noise[1]], [-0.25, -1.5], [0.5, 1.5])
         command = self.aim() * [self.boldness, 1.0] + self.noise
         return np.clip(command, [-0.25, -1.5], [0.5, 1.5])
 

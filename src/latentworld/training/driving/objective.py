@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,7 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from latentworld.model.decoded_world_model import DecodedWorldModel, PixelWorldModel
-from latentworld.model.latent_map import relative
+from latentworld.model.heads import Field
+from latentworld.model.latent_map import compose, relative, rotate
 from latentworld.model.losses import laplace, sigreg
 from latentworld.model.world_model import Belief, WorldModel
 from latentworld.training.driving.batches import Batch
@@ -31,6 +33,8 @@ class Weights:
     relative_pose: float = 0.3
     doubt: float = 0.1
     recall: float = 0.5
+    ahead: float = 1.0
+    where: float = 0.3
     paint: float = 1.0
 
 
@@ -76,7 +80,7 @@ def losses(
 
     by_pixels = isinstance(model, PixelWorldModel)
     terms = {} if by_pixels else _spread(latents, goals, generator)
-    terms |= _free_space(model, batch, beliefs)
+    terms |= _free_space(model, batch, beliefs, generator)
     painted = torch.randperm(len(OFFSETS), generator=generator)[:PAINTED] if pictures is not None else None
     ahead = _foreseen(model, batch, some, t0, torch.tensor(OFFSETS)[painted] if by_pixels else torch.tensor(OFFSETS))
     if by_pixels:
@@ -87,6 +91,10 @@ def losses(
             seen = _variances(model.paint(latents[:, t0]) - pictures[:, t0], pictures)
             terms["paint"] = seen.mean() + _painting(model, pictures, ahead.pick(painted))
     terms |= _imagination(model, batch, some, t0)
+    if model.config.maps_ahead:
+        terms |= _free_space_ahead(model, batch, some, t0, generator)
+    if model.config.place_dim:
+        terms |= _where(model, batch, latents, goals, some, t0, generator)
     terms |= _elsewhere(model, batch, latents, goals, some, t0, generator, recall)
     return terms
 
@@ -104,18 +112,119 @@ def total(terms: dict[str, Tensor], weights: Weights) -> Tensor:
     return sum(getattr(weights, name) * term for name, term in terms.items())
 
 
-def _free_space(model: WorldModel, batch: Batch, beliefs: list[Belief]) -> dict[str, Tensor]:
+def _free_space(
+    model: WorldModel, batch: Batch, beliefs: list[Belief], generator: torch.Generator
+) -> dict[str, Tensor]:
     memory = torch.stack([b.memory for b in beliefs], 1).flatten(0, 1)
     place = torch.stack([b.place for b in beliefs], 1).flatten(0, 1)
-    x, y, clearance, ledge = batch.query.flatten(0, 1).unbind(-1)
-    field = model.free_space(model.map.look_up(memory, place, torch.stack([x, y], -1)))
-    radius = model.config.base_radius
-    return {
-        "field": laplace(field.clearance, field.spread, clearance.clamp(max=1.0))
-        + laplace(field.ledge, field.ledge_spread, ledge.clamp(max=1.0)),
-        "occupied": F.binary_cross_entropy_with_logits(field.contact, (clearance < radius).float())
-        + F.binary_cross_entropy_with_logits(field.drop, (ledge < 0.5 * radius).float()),
-    }
+    return _held_against(model, memory, place, batch.query.flatten(0, 1), generator)
+
+
+def _held_against(
+    model: WorldModel, memory: Tensor, place: Tensor, query: Tensor, generator: torch.Generator
+) -> dict[str, Tensor]:
+    """What maps (N, ...) say at labelled points (N, M, 4) in the frame of robots at ``place``.
+
+    Of several opinions each hears of half of the maps, drawn anew every step: their spread is then what more data
+    would change.
+    """
+    features = model.map.look_up(memory, place, query[..., :2])
+    opinions = model.free_space.opinions(features)
+    terms = {"field": features.new_zeros(()), "occupied": features.new_zeros(())}
+    for field in opinions:
+        heard = slice(None)
+        if len(opinions) > 1:
+            heard = torch.randperm(len(query), generator=generator)[: (len(query) + 1) // 2]
+        field = Field(*(part[heard] for part in field))
+        clearance, ledge = query[heard, :, 2], query[heard, :, 3]
+        radius = model.config.base_radius
+        terms["field"] += (
+            laplace(field.clearance, field.spread, clearance.clamp(max=1.0))
+            + laplace(field.ledge, field.ledge_spread, ledge.clamp(max=1.0))
+        ) / len(opinions)
+        terms["occupied"] += (
+            F.binary_cross_entropy_with_logits(field.contact, (clearance < radius).float())
+            + F.binary_cross_entropy_with_logits(field.drop, (ledge < 0.5 * radius).float())
+        ) / len(opinions)
+    return terms
+
+
+def _free_space_ahead(
+    model: WorldModel, batch: Batch, some: Belief, t0: Tensor, generator: torch.Generator
+) -> dict[str, Tensor]:
+    """The same of maps foretold, by what was labelled later in the clip, as seen from where the robot stood."""
+    n, length = batch.rows.shape
+    every = round(model.config.map_period / (0.1 * batch.stride))  # rows of the clip from map to map
+    maps = model.foresight(some.memory)
+    memory, place, query = [], [], []
+    for i, t in enumerate(t0.tolist()):
+        reach = min(model.config.maps_ahead, (length - 1 - t) // every)
+        if reach < 1:
+            continue
+        step = int(torch.randint(1, reach + 1, (), generator=generator))
+        then = t + step * every
+        seen = relative(batch.odometry[:, t], batch.odometry[:, then])[:, None]  # where the robot is then
+        points = rotate(batch.query[:, then, :, :2], seen[..., 2]) + seen[..., :2]
+        mine = slice(i * n, (i + 1) * n)
+        memory.append(maps[mine, step])
+        place.append(some.place[mine])
+        query.append(torch.cat([points, batch.query[:, then, :, 2:]], -1))
+    if not query:
+        return {"ahead": maps.new_zeros(())}
+    terms = _held_against(model, torch.cat(memory), torch.cat(place), torch.cat(query), generator)
+    return {"ahead": 2 * terms["field"] + terms["occupied"]}
+
+
+NEAR_BY = (0.35, 0.35)  # metres, radians: spread of the poses tried about the true one
+TRIED = 64  # poses about the true one, and as many anywhere
+
+
+def _where(
+    model: WorldModel,
+    batch: Batch,
+    latents: Tensor,
+    goals: Tensor,
+    some: Belief,
+    t0: Tensor,
+    generator: torch.Generator,
+) -> dict[str, Tensor]:
+    """Negative log likelihood, per square metre and radian, of the pose from which a goal was seen.
+
+    The normalising integral over the map is estimated by importance sampling: half of the poses near the true one,
+    half anywhere.
+    """
+    n, length, _ = latents.shape
+    last = len(t0) - 1  # of the chosen beliefs the one that has seen most
+    belief = Belief(*(part[last * n :] for part in some))
+    row = torch.randint(length, (n,), generator=generator)
+    each = torch.arange(n)
+    goal = torch.cat([goals, latents[each, row]])
+    here = batch.odometry[:, t0[last]].repeat(2, 1)
+    true = relative(here, torch.cat([batch.goal_pose, batch.odometry[each, row]]))
+    true = compose(belief.place.repeat(2, 1), true)  # in the map's frame
+    half = model.place.half
+    inside = (true[:, :2].abs() < half - 0.1).all(1)
+
+    def noise(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator)
+
+    spread = true.new_tensor([NEAR_BY[0], NEAR_BY[0], NEAR_BY[1]])
+    near = true[:, None] + noise(2 * n, TRIED, 3) * spread
+    scale = true.new_tensor([half, half, torch.pi])
+    anywhere = (torch.rand(2 * n, TRIED, 3, generator=generator) * 2 - 1) * scale
+    poses = torch.cat([true[:, None], near, anywhere], 1)
+    score = model.place(
+        model.place.mapped(belief.memory).repeat(2, 1, 1, 1), model.place.described(model.map.view(goal)), poses
+    )
+    off = poses[:, 1:] - true[:, None]
+    off = torch.cat([off[..., :2], torch.remainder(off[..., 2:] + torch.pi, 2 * torch.pi) - torch.pi], -1)
+    normal = torch.exp(-0.5 * (off / spread).square().sum(-1)) / (spread.prod() * (2 * torch.pi) ** 1.5)
+    density = 0.5 * normal + 0.5 / (8 * scale.prod())
+    within = (poses[:, 1:, :2].abs() <= half).all(-1)
+    share = score[:, 1:] - density.log() - math.log(2 * TRIED)
+    share = share.masked_fill(~within, -torch.inf)
+    likelihood = score[:, 0] - share.logsumexp(1)
+    return {"where": -(likelihood[inside].sum() / inside.sum().clamp_min(1))}
 
 
 class _Ahead(NamedTuple):
@@ -211,11 +320,13 @@ def _elsewhere(
     pose = torch.cat([batch.goal_pose.unsqueeze(1), batch.odometry[each, extra]], 1)
     here = batch.odometry[:, t0].transpose(0, 1).flatten(0, 1).unsqueeze(1).expand(-1, 3, -1)
     target = relative(here, pose.repeat(s, 1, 1))
-    hidden = some.hidden.unsqueeze(1).expand(-1, 3, -1)
-    latent = some.latent.unsqueeze(1).expand(-1, 3, -1)
-    where, spread = model.relative_pose(hidden, latent, goal)
-    place = laplace(where[..., :2], spread.unsqueeze(-1), target[..., :2])
-    terms = {"relative_pose": place + (1 - (where[..., 2] - target[..., 2]).cos()).mean()}
+    terms = {}
+    if not model.config.place_dim:
+        hidden = some.hidden.unsqueeze(1).expand(-1, 3, -1)
+        latent = some.latent.unsqueeze(1).expand(-1, 3, -1)
+        where, spread = model.relative_pose(hidden, latent, goal)
+        place = laplace(where[..., :2], spread.unsqueeze(-1), target[..., :2])
+        terms["relative_pose"] = place + (1 - (where[..., 2] - target[..., 2]).cos()).mean()
     if recall:
         recalled, _ = model.foresee(some, target, target.new_zeros(len(target), 3, 1))
         terms["recall"] = (recalled - goal.detach()).square().mean()

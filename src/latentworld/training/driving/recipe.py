@@ -46,12 +46,14 @@ RECIPES = {
         Recipe(
             "nav-small",
             "nav-small",
-            CollectSettings(rooms=2000, first_seed=0),
-            CollectSettings(rooms=100, first_seed=1_000_000),
+            CollectSettings(rooms=2400, first_seed=0, moving=0.4, looking=0.4),
+            CollectSettings(rooms=120, first_seed=1_000_000, moving=0.4, looking=0.4),
             (
-                Stage(1200, encoder=True, clips=32, length=24, horizon=15, starts=6, rate=1e-3),
-                Stage(400, encoder=False, clips=32, length=40, horizon=15, starts=8, rate=7e-4),
+                Stage(2000, encoder=True, clips=32, length=24, horizon=15, starts=6, rate=1e-3),
+                Stage(800, encoder=False, clips=32, length=56, horizon=15, starts=6, rate=7e-4),
             ),
+            ModelConfig(map_channels=20, map_cells=28, maps_ahead=4, opinions=3, place_dim=16),
+            depth_dropout=0.25,
         ),
         Recipe(
             "smoke",
@@ -62,6 +64,7 @@ RECIPES = {
                 Stage(3, encoder=True, clips=4, length=12, horizon=5, starts=2, rate=1e-3, warm_up=1),
                 Stage(3, encoder=False, clips=4, length=12, horizon=5, starts=2, rate=1e-3, warm_up=1),
             ),
+            ModelConfig(maps_ahead=2, opinions=2, place_dim=4),
         ),
     )
 }

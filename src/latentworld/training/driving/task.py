@@ -60,9 +60,9 @@ class DrivingTask:
         rgb = torch.cat([batch.rgb.flatten(0, 1), batch.goal_rgb])
         depth = None
         if batch.depth is not None:
-            without = torch.rand(n, generator=generator) < self.recipe.depth_dropout
+            without = torch.rand(2, n, generator=generator) < self.recipe.depth_dropout
             clip, goal = batch.depth.to(torch.float32), batch.goal_depth.to(torch.float32)
-            clip[without], goal[without] = 0, 0
+            clip[without[0]], goal[without[1]] = 0, 0  # a goal may come from another camera
             depth = torch.cat([clip.flatten(0, 1), goal]).div_(1000)
         pictures = to_input(rgb, depth, self.recipe.model)
         clips, goals = self.model.encoder(pictures).split([n * length, n])

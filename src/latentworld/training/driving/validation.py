@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from latentworld.model.latent_map import relative
+from latentworld.model.latent_map import compose, relative
 from latentworld.model.world_model import Belief, WorldModel
 from latentworld.tracking.surprise import score
 from latentworld.training.driving.batches import Batch, sample
@@ -81,12 +81,25 @@ def _measure(model: WorldModel, batch: Batch, latents: Tensor, goals: Tensor, be
     out["field"] = np.where(near, (field.clearance - query[..., 2].clamp(max=1)).abs(), np.nan)
     out["occupied_p"] = np.where(near, field.contact, np.nan)
     out["occupied"] = np.where(near, query[..., 2] < model.config.base_radius, np.nan)
-    where, _ = model.relative_pose(belief.hidden, belief.latent, goals)
     target = relative(here, batch.goal_pose)
-    out["goal"] = (where[:, :2] - target[:, :2]).norm(dim=-1).numpy()
+    if model.config.place_dim:
+        where = compose(belief.place, target)
+        inside = (where[:, :2].abs() < model.map.half).all(1)
+        found = _located(model, belief, goals)
+        out["goal"] = np.where(inside, (found - where[:, :2]).norm(dim=-1), np.nan)
     recalled, _ = model.foresee(belief, target.unsqueeze(1), torch.zeros(len(here), 1, 1))
     out["recall"] = (recalled[:, 0] - goals).square().mean(-1).numpy()
     return out
+
+
+def _located(model: WorldModel, belief: Belief, goals: Tensor) -> Tensor:
+    """(N, 2) the likeliest cell of each map from which each goal was seen."""
+    mapped, described = model.place.mapped(belief.memory), model.place.described(model.map.view(goals))
+    cells = []
+    for i in range(len(goals)):
+        score = model.place.everywhere(mapped[i : i + 1], described[i : i + 1])
+        cells.append(score.logsumexp(0).argmax())
+    return model.map.centres.flatten(0, 1)[torch.stack(cells)]
 
 
 def _summarise(m: dict[str, np.ndarray]) -> dict[str, float]:
@@ -101,5 +114,7 @@ def _summarise(m: dict[str, np.ndarray]) -> dict[str, float]:
     figures["clearance_error_m"] = float(np.nanmean(m["field"]))
     figures["occupied_auroc"] = auroc(m["occupied_p"], m["occupied"])
     figures["recall_error"] = float(m["recall"].mean())
-    figures["goal_pose_median_error_m"] = float(np.median(m["goal"]))
+    if "goal" in m:
+        figures["goal_pose_median_error_m"] = float(np.nanmedian(m["goal"]))
+        figures["goal_pose_within_0.3m"] = float(np.nanmean(np.where(np.isnan(m["goal"]), np.nan, m["goal"] < 0.3)))
     return figures

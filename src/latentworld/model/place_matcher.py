@@ -1,0 +1,77 @@
+"""Where was this seen from? A goal's view is held against the map at many poses."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from latentworld.model.config import ModelConfig
+from latentworld.model.latent_map import rotate
+
+HEADINGS = 24  # tried at every cell
+
+
+class PlaceMatcher(nn.Module):
+    """Scores poses by how well what one latent says lies on the map there (as MapNet, Henriques and Vedaldi 2018).
+
+    exp(score) is a density over poses (x, y, yaw), up to a factor: trained by its likelihood, it is as broad as what is
+    known leaves it. What has never been seen speaks for no pose and against none.
+    """
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.config = config
+        c, e = config.map_channels, config.place_dim
+        self.goal = nn.Sequential(nn.Conv2d(c, 48, 1), nn.ReLU(), nn.Conv2d(48, e, 1))
+        self.place = nn.Sequential(nn.Conv2d(c, 48, 1), nn.ReLU(), nn.Conv2d(48, e, 1))
+        ahead, across = config.view_cells
+        x = (torch.arange(0, ahead, 2) + 1.0) * config.cell
+        y = (torch.arange(0, across, 2) + 1.0 - across / 2) * config.cell
+        grid = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1)  # as the cells of a view: [across, ahead]
+        self.register_buffer("points", grid.flatten(0, 1), persistent=False)
+        self.half = config.map_cells * config.cell / 2
+        self.headings = torch.arange(HEADINGS) / HEADINGS * 2 * torch.pi - torch.pi
+        self.kernels: Tensor | None = None
+
+    def described(self, view: Tensor) -> Tensor:
+        """What a view (N, C + 1, across, ahead) says at points of its own: (N, P, E)."""
+        coarse = F.avg_pool2d(view[:, :-1], 2)
+        return self.goal(coarse).flatten(2).transpose(1, 2)
+
+    def mapped(self, memory: Tensor) -> Tensor:
+        """What the map (N, C, cells, cells) says: (N, E, cells, cells)."""
+        return self.place(memory)
+
+    def forward(self, mapped: Tensor, described: Tensor, poses: Tensor) -> Tensor:
+        """Scores (N, Q) of poses (N, Q, 3) in the map's frame (x, y m, yaw rad)."""
+        n, q, _ = poses.shape
+        there = rotate(self.points, poses[..., 2:].expand(n, q, len(self.points))) + poses[..., None, :2]
+        found = F.grid_sample(mapped, there / self.half, align_corners=False)  # (N, E, Q, P)
+        return torch.einsum("neqp,npe->nq", found, described) / len(self.points) ** 0.5
+
+    def everywhere(self, mapped: Tensor, described: Tensor) -> Tensor:
+        """The same at every cell of one map and under every heading: (HEADINGS, cells, cells), [heading, y, x].
+
+        Score is linear in the map, so that what a view says becomes a kernel a heading and all poses one convolution.
+        """
+        if self.kernels is None:
+            self.kernels = self._kernels()
+        side = self.kernels.shape[-1]
+        kernel = torch.einsum("rpyx,pe->reyx", self.kernels, described[0]) / len(self.points) ** 0.5
+        return F.conv2d(mapped[:1], kernel, padding=side // 2)[0]
+
+    def _kernels(self) -> Tensor:
+        """(HEADINGS, P, side, side): how each point of a view is shared out among the cells around the pose."""
+        cell = self.config.cell
+        reach = int(self.points.norm(dim=1).max() / cell) + 2
+        at = rotate(self.points.expand(HEADINGS, -1, 2), self.headings[:, None]) / cell + reach
+        low = at.floor()
+        share = at - low
+        kernels = torch.zeros(HEADINGS, len(self.points), 2 * reach + 1, 2 * reach + 1)
+        r, p = torch.meshgrid(torch.arange(HEADINGS), torch.arange(len(self.points)), indexing="ij")
+        x, y = low.long().unbind(-1)
+        for dx, dy in ((0, 0), (1, 0), (0, 1), (1, 1)):
+            weight = (share[..., 0] if dx else 1 - share[..., 0]) * (share[..., 1] if dy else 1 - share[..., 1])
+            kernels[r, p, y + dy, x + dx] += weight
+        return kernels
