@@ -48,7 +48,7 @@ def consequences(k=3, h=5):
     return Consequences(
         0.2,
         rng.normal(size=(k, h, 3)).astype(np.float32),
-        *(rng.random((k, h), dtype=np.float32) for _ in range(4)),
+        *(rng.random((k, h), dtype=np.float32) for _ in range(5)),
         costs={"goal": rng.random(k, dtype=np.float32), "contact": rng.random(k, dtype=np.float32)},
         total=rng.random(k, dtype=np.float32),
     )

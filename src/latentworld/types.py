@@ -132,9 +132,9 @@ class Consequences:
     """What the model expects of K candidates over H steps, all arrays float32.
 
     dt: seconds a step. poses: (K, H, 3) x, y, yaw in ``odom``. contact, drop: (K, H) probability in [0, 1] that it
-    happens
-    during the step. clearance: (K, H) metres from the rim of the base to the nearest obstacle. uncertainty: (K, H).
-    latents: (K, H, D) predicted latents, ``None`` unless asked for. costs: critic name -> (K,). total: (K,).
+    happens during the step. clearance: (K, H) metres from the rim of the base to the nearest obstacle. uncertainty:
+    (K, H) metres by which it is expected to be wrong about that. doubt: (K, H) metres by which the opinions of the
+    model about it differ: what it has learned too little of. latents: (K, H, D) predicted latents, ``None`` unless asked for. costs: critic name -> (K,). total: (K,).
     """
 
     dt: float
@@ -143,6 +143,7 @@ class Consequences:
     drop: np.ndarray
     clearance: np.ndarray
     uncertainty: np.ndarray
+    doubt: np.ndarray
     latents: np.ndarray | None = None
     costs: dict[str, np.ndarray] = field(default_factory=dict)
     total: np.ndarray | None = None
@@ -158,6 +159,7 @@ class Consequences:
     def _cut(self, s: slice) -> Consequences:
         return Consequences(
             self.dt, self.poses[s], self.contact[s], self.drop[s], self.clearance[s], self.uncertainty[s],
+            self.doubt[s],
             None if self.latents is None else self.latents[s],
             {name: cost[s] for name, cost in self.costs.items()},
             None if self.total is None else self.total[s],
@@ -170,10 +172,12 @@ class FreeSpace:
 
     clearance: (rows, columns) metres from the rim of a base centred in each cell to the nearest obstacle or ledge,
     [y, x].
+    uncertainty: (rows, columns) metres by which that is expected to be wrong: large where nothing was seen.
     origin: (2,) x, y in ``odom`` of the centre of cell [0, 0]. cell: metres.
     """
 
     clearance: np.ndarray
+    uncertainty: np.ndarray
     origin: np.ndarray
     cell: float
 
@@ -182,11 +186,13 @@ class GoalKind(IntEnum):
     POSE = 0
     IMAGE = 1
     MEMORY = 2
+    EXPLORE = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """Where to go: a pose (x, y, yaw) in ``odom`` (yaw NaN: any heading), or what should be seen (latent).
+    """Where to go: a pose (x, y, yaw) in ``odom`` (yaw NaN: any heading), what should be seen (latent), or wherever the
+    most is to be learned about the room.
 
     tolerance: metres. A memory goal is resolved to a pose before it comes here.
     """

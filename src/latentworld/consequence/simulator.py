@@ -38,6 +38,7 @@ class ConsequenceSimulator:
                 imagined.drop[0].sigmoid().numpy(),
                 clearance[0].numpy(),
                 imagined.spread[0].numpy(),
+                imagined.doubt[0].numpy(),
                 self._latents(belief, imagined.poses, dt) if latents else None,
             )
 
@@ -48,10 +49,11 @@ class ConsequenceSimulator:
             belief = model.unflatten(torch.from_numpy(state.belief).unsqueeze(0))
             field = model.free_space(belief.memory[0].permute(1, 2, 0))
             clearance = torch.minimum(field.clearance, field.ledge) - model.config.base_radius
+            doubt = field.spread + field.doubt
         # The map's axes are those of odom; the robot stands at ``place`` in it.
         middle = np.asarray(state.pose[:2]) - belief.place[0, :2].numpy()
         first = model.map.centres[0, 0].numpy()
-        return FreeSpace(clearance.numpy(), middle + first, model.config.cell)
+        return FreeSpace(clearance.numpy(), doubt.numpy(), middle + first, model.config.cell)
 
     def _latents(self, belief: Belief, poses: torch.Tensor, dt: float) -> np.ndarray:
         k, horizon = poses.shape[1:3]

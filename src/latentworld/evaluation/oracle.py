@@ -36,12 +36,16 @@ class OracleSimulator:
         y = state.pose[1] + (step * np.sin(heading)).cumsum(1)
         poses = np.stack([x, y, yaw], -1).astype(np.float32)
         points = poses[..., :2].reshape(-1, 2)
-        room = self.world.clearance(points).reshape(k, horizon) - RADIUS
+        if self.world.room.movers:  # where they will be by then
+            steps = [self.world.clearance(poses[:, i, :2], (i + 1) * dt) for i in range(horizon)]
+            room = np.stack(steps, 1) - RADIUS
+        else:
+            room = self.world.clearance(points).reshape(k, horizon) - RADIUS
         # Half the base may hang over an edge before it tips; a planner that knows it still should not.
         edge = self.world.drop_distance(points).reshape(k, horizon) - RADIUS
         return Consequences(
             dt, poses, _certain(room), _certain(edge + RADIUS / 2), np.minimum(room, edge).astype(np.float32),
-            np.zeros((k, horizon), np.float32),
+            np.zeros((k, horizon), np.float32), np.zeros((k, horizon), np.float32),
         )  # fmt: skip
 
     def free_space(self, state: WorldState, cells: int = 24, cell: float = 0.2) -> FreeSpace:
@@ -50,7 +54,7 @@ class OracleSimulator:
         y, x = np.meshgrid(line + state.pose[1], line + state.pose[0], indexing="ij")
         points = np.stack([x.ravel(), y.ravel()], -1)
         room = np.minimum(self.world.clearance(points), self.world.drop_distance(points)) - RADIUS
-        return FreeSpace(room.reshape(cells, cells), points[0], cell)
+        return FreeSpace(room.reshape(cells, cells), np.zeros((cells, cells)), points[0], cell)
 
 
 def _certain(distance: np.ndarray) -> np.ndarray:

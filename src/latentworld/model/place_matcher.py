@@ -32,7 +32,7 @@ class PlaceMatcher(nn.Module):
         self.register_buffer("points", grid.flatten(0, 1), persistent=False)
         self.half = config.map_cells * config.cell / 2
         self.headings = torch.arange(HEADINGS) / HEADINGS * 2 * torch.pi - torch.pi
-        self.kernels: Tensor | None = None
+        self.shares: Tensor | None = None
 
     def described(self, view: Tensor) -> Tensor:
         """What a view (N, C + 1, across, ahead) says at points of its own: (N, P, E)."""
@@ -50,28 +50,30 @@ class PlaceMatcher(nn.Module):
         found = F.grid_sample(mapped, there / self.half, align_corners=False)  # (N, E, Q, P)
         return torch.einsum("neqp,npe->nq", found, described) / len(self.points) ** 0.5
 
-    def everywhere(self, mapped: Tensor, described: Tensor) -> Tensor:
-        """The same at every cell of one map and under every heading: (HEADINGS, cells, cells), [heading, y, x].
+    def kernel(self, described: Tensor) -> Tensor:
+        """What one goal says (1, P, E), laid out on cells under every heading: (HEADINGS, E, side, side)."""
+        if self.shares is None:
+            self.shares = self._shares()
+        return torch.einsum("rpyx,pe->reyx", self.shares, described[0]) / len(self.points) ** 0.5
 
-        Score is linear in the map, so that what a view says becomes a kernel a heading and all poses one convolution.
+    def everywhere(self, mapped: Tensor, kernel: Tensor) -> Tensor:
+        """The scores of ``forward`` at every cell of one map: (HEADINGS, cells, cells), [heading, y, x].
+
+        A score is linear in the map, so that all poses are one convolution.
         """
-        if self.kernels is None:
-            self.kernels = self._kernels()
-        side = self.kernels.shape[-1]
-        kernel = torch.einsum("rpyx,pe->reyx", self.kernels, described[0]) / len(self.points) ** 0.5
-        return F.conv2d(mapped[:1], kernel, padding=side // 2)[0]
+        return F.conv2d(mapped[:1], kernel, padding=kernel.shape[-1] // 2)[0]
 
-    def _kernels(self) -> Tensor:
+    def _shares(self) -> Tensor:
         """(HEADINGS, P, side, side): how each point of a view is shared out among the cells around the pose."""
         cell = self.config.cell
         reach = int(self.points.norm(dim=1).max() / cell) + 2
         at = rotate(self.points.expand(HEADINGS, -1, 2), self.headings[:, None]) / cell + reach
         low = at.floor()
         share = at - low
-        kernels = torch.zeros(HEADINGS, len(self.points), 2 * reach + 1, 2 * reach + 1)
+        shares = torch.zeros(HEADINGS, len(self.points), 2 * reach + 1, 2 * reach + 1)
         r, p = torch.meshgrid(torch.arange(HEADINGS), torch.arange(len(self.points)), indexing="ij")
         x, y = low.long().unbind(-1)
         for dx, dy in ((0, 0), (1, 0), (0, 1), (1, 1)):
             weight = (share[..., 0] if dx else 1 - share[..., 0]) * (share[..., 1] if dy else 1 - share[..., 1])
-            kernels[r, p, y + dy, x + dx] += weight
-        return kernels
+            shares[r, p, y + dy, x + dx] += weight
+        return shares

@@ -153,6 +153,7 @@ def consequences_to_messages(consequences: Consequences) -> list[msg.Consequence
             drop=_float32(c.drop[k]),
             clearance=_float32(c.clearance[k]),
             uncertainty=_float32(c.uncertainty[k]),
+            doubt=_float32(c.doubt[k]),
             critics=critics,
             costs=_float32([c.costs[name][k] for name in critics]),
         )
@@ -176,6 +177,7 @@ def consequences_from_messages(messages: list[msg.Consequence]) -> Consequences 
         drop=stacked("drop"),
         clearance=stacked("clearance"),
         uncertainty=stacked("uncertainty"),
+        doubt=stacked("doubt"),
         costs={name: costs[:, i] for i, name in enumerate(messages[0].critics)},
         total=np.array([m.total_cost for m in messages], dtype=np.float32),
     )

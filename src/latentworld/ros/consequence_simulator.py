@@ -20,7 +20,7 @@ from latentworld.ros.tensors import from_tensor, to_tensor
 from latentworld.ros.worker import Worker
 from latentworld.types import LatentworldError, WorldState
 
-TENSORS = ("poses", "contact", "drop", "clearance", "uncertainty")
+TENSORS = ("poses", "contact", "drop", "clearance", "uncertainty", "doubt")
 
 
 @dataclass(frozen=True, slots=True)

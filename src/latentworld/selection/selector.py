@@ -153,5 +153,6 @@ class ActionSelector:
 def _judged(imagined: Consequences, costs: dict[str, np.ndarray], total: np.ndarray) -> Consequences:
     return Consequences(
         imagined.dt, imagined.poses, imagined.contact, imagined.drop, imagined.clearance, imagined.uncertainty,
+        imagined.doubt,
         imagined.latents, costs, total,
     )  # fmt: skip

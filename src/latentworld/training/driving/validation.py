@@ -97,7 +97,7 @@ def _located(model: WorldModel, belief: Belief, goals: Tensor) -> Tensor:
     mapped, described = model.place.mapped(belief.memory), model.place.described(model.map.view(goals))
     cells = []
     for i in range(len(goals)):
-        score = model.place.everywhere(mapped[i : i + 1], described[i : i + 1])
+        score = model.place.everywhere(mapped[i : i + 1], model.place.kernel(described[i : i + 1]))
         cells.append(score.logsumexp(0).argmax())
     return model.map.centres.flatten(0, 1)[torch.stack(cells)]
 
