@@ -201,7 +201,9 @@ def test_the_way_leads_round_a_wall():
     clearance[6:18, 12] = -0.1  # a wall across the straight line, open at both ends
     space = FreeSpace(clearance, np.zeros_like(clearance), np.array([-2.3, -2.3]), 0.2)
     way = WayToGoal(space, np.array([1.5, 0.0]), 0.05)
-    straight = WayToGoal(FreeSpace(np.ones((24, 24)), np.zeros((24, 24)), space.origin, 0.2), np.array([1.5, 0.0]), 0.05)
+    straight = WayToGoal(
+        FreeSpace(np.ones((24, 24)), np.zeros((24, 24)), space.origin, 0.2), np.array([1.5, 0.0]), 0.05
+    )
     here = np.array([[-1.0, 0.0]])
     assert straight(here)[0] == pytest.approx(2.5, rel=0.12)
     assert way(here)[0] > straight(here)[0] + 0.5

@@ -98,6 +98,26 @@ def load(path: str | Path | None = None, kind: type[Model] = WorldModel) -> Mode
     return model
 
 
+def begin_with(model: nn.Module, base: str) -> list[str]:
+    """Take over the weights of ``base`` (a file, or the name of a shipped checkpoint) that fit by name and shape.
+
+    Returns the names of those that do not, and stay as they were. Raises LatentworldError where none does.
+    """
+    path = Path(base) if Path(base).suffix else shipped(base)
+    _metadata(path)
+    own, left = model.state_dict(), []
+    with safe_open(path, "pt") as file:
+        there = set(file.keys())
+        for name, tensor in own.items():
+            if name in there and tuple(file.get_slice(name).get_shape()) == tuple(tensor.shape):
+                tensor.copy_(file.get_tensor(name))
+            else:
+                left.append(name)
+    if len(left) == len(own):
+        raise LatentworldError(f"checkpoint {path}: expected weights that fit a {type(model).__name__}, none does")
+    return left
+
+
 def _metadata(path: Path) -> dict[str, str]:
     if not path.is_file():
         raise LatentworldError(f"checkpoint {path}: no such file; `latentworld train` makes one")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -64,9 +65,10 @@ class FreeSpaceHead(nn.Module):
             nn.init.zeros_(net[-1].weight)
             net[-1].bias.data = torch.tensor([0.4, 0.0, 1.0, -2.0, -0.7, -3.0])
 
-    def opinions(self, features: Tensor) -> list[Field]:
-        """What each says by itself."""
-        return [self._field(net(features)) for net in (self.net, *self.others)]
+    @property
+    def opinions(self) -> list[Callable[[Tensor], Field]]:
+        """What each would say by itself."""
+        return [lambda features, net=net: self._field(net(features)) for net in (self.net, *self.others)]
 
     def forward(self, features: Tensor) -> Field:
         if not self.others:

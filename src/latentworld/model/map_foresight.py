@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from latentworld.model.config import ModelConfig
 
-WIDTH = 32
+WIDTH = 24
 
 
 class MapForesight(nn.Module):
@@ -35,9 +35,8 @@ class MapForesight(nn.Module):
         now = memory.unsqueeze(1)
         return torch.cat([now, now + change], 1)
 
-    def at(self, maps: Tensor, times: Tensor) -> Tensor:
-        """Maps at times (H,), seconds from now, between those foretold: (N, 1 + maps_ahead, ...) -> (N, H, ...)."""
+    def shares(self, times: Tensor) -> Tensor:
+        """(H, 1 + maps_ahead): how much of each map counts at times (H,), seconds from now."""
         step = (times / self.config.map_period).clamp(0, self.config.maps_ahead)
-        low = step.floor().clamp(max=self.config.maps_ahead - 1).long()
-        share = (step - low)[:, None, None, None].to(maps.dtype)
-        return torch.lerp(maps[:, low], maps[:, low + 1], share)
+        which = torch.arange(1 + self.config.maps_ahead, device=times.device)
+        return (1 - (step[:, None] - which).abs()).clamp_min(0)

@@ -132,12 +132,12 @@ class WorldModel(nn.Module):
         n, k, horizon, p, _ = points.shape
         if not self.config.maps_ahead:
             return Field(*(part.reshape(n, k, horizon, p) for part in self.field(belief, points.reshape(n, -1, 2))))
+        # One look at all maps at once, each step then weighs them: no map is made for every step.
+        maps = self.foresight(belief.memory)
+        found = self.map.look_up(maps.flatten(1, 2), belief.place, points.reshape(n, -1, 2))
         times = (torch.arange(horizon, device=points.device) + 1) * dt
-        maps = self.foresight.at(self.foresight(belief.memory), times).flatten(0, 1)  # (N * H, C, cells, cells)
-        place = belief.place.repeat_interleave(horizon, 0)
-        found = self.map.look_up(maps, place, points.transpose(1, 2).reshape(n * horizon, k * p, 2))
-        field = self.free_space(found)
-        return Field(*(part.reshape(n, horizon, k, p).transpose(1, 2) for part in field))
+        found = found.unflatten(2, (maps.shape[1], -1)).unflatten(1, (k, horizon, p))
+        return self.free_space(torch.einsum("nkhpmc,hm->nkhpc", found, self.foresight.shares(times)))
 
     def foresee(self, belief: Belief, poses: Tensor, ahead: Tensor) -> tuple[Tensor, Tensor]:
         """Latents seen from poses (N, P, 3) in the robot's frame, ahead (N, P, 1) seconds from now.

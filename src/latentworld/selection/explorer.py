@@ -42,8 +42,10 @@ class Explorer:
 
     def look(self, state: WorldState, space: FreeSpace) -> Prospect:
         """Where to look from next; its gain is 0 where nothing more is to be learned within reach."""
-        if self._prospect is None or self._done(state) or _gains(space, self._prospect.pose[None])[0] < 0.5 * (
-            self._prospect.gain
+        if (
+            self._prospect is None
+            or self._done(state)
+            or _gains(space, self._prospect.pose[None])[0] < 0.5 * (self._prospect.gain)
         ):
             self._prospect, self._since = self._best(state, space), state.stamp
         return self._prospect

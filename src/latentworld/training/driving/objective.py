@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from latentworld.model.decoded_world_model import DecodedWorldModel, PixelWorldModel
-from latentworld.model.heads import Field
 from latentworld.model.latent_map import compose, relative, rotate
 from latentworld.model.losses import laplace, sigreg
 from latentworld.model.world_model import Belief, WorldModel
@@ -129,13 +128,13 @@ def _held_against(
     would change.
     """
     features = model.map.look_up(memory, place, query[..., :2])
-    opinions = model.free_space.opinions(features)
+    opinions = model.free_space.opinions
     terms = {"field": features.new_zeros(()), "occupied": features.new_zeros(())}
-    for field in opinions:
+    for opinion in opinions:
         heard = slice(None)
         if len(opinions) > 1:
             heard = torch.randperm(len(query), generator=generator)[: (len(query) + 1) // 2]
-        field = Field(*(part[heard] for part in field))
+        field = opinion(features[heard])
         clearance, ledge = query[heard, :, 2], query[heard, :, 3]
         radius = model.config.base_radius
         terms["field"] += (
@@ -176,7 +175,7 @@ def _free_space_ahead(
 
 
 NEAR_BY = (0.35, 0.35)  # metres, radians: spread of the poses tried about the true one
-TRIED = 64  # poses about the true one, and as many anywhere
+TRIED = 32  # poses about the true one, and as many anywhere
 
 
 def _where(

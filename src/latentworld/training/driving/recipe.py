@@ -38,7 +38,12 @@ class Recipe:
     arm: str = "latent"  # what is foretold: latents; pixels; latents, and a decoder learns beside ("decoder")
     seed: int = 0
     depth_dropout: float = 0.1  # share of clips seen without depth
+    base: str = ""  # weights to begin with, where they fit; none: from nothing
 
+
+MODEL = ModelConfig(map_cells=28, maps_ahead=4, opinions=3, place_dim=16)
+ROOMS = CollectSettings(rooms=2400, first_seed=0, moving=0.4, looking=0.4)
+HELD_OUT = CollectSettings(rooms=120, first_seed=1_000_000, moving=0.4, looking=0.4)
 
 RECIPES = {
     recipe.name: recipe
@@ -46,14 +51,27 @@ RECIPES = {
         Recipe(
             "nav-small",
             "nav-small",
-            CollectSettings(rooms=2400, first_seed=0, moving=0.4, looking=0.4),
-            CollectSettings(rooms=120, first_seed=1_000_000, moving=0.4, looking=0.4),
+            ROOMS,
+            HELD_OUT,
             (
-                Stage(2000, encoder=True, clips=32, length=24, horizon=15, starts=6, rate=1e-3),
-                Stage(800, encoder=False, clips=32, length=56, horizon=15, starts=6, rate=7e-4),
+                Stage(2000, encoder=True, clips=32, length=24, horizon=15, starts=4, rate=1e-3),
+                Stage(800, encoder=False, clips=32, length=40, horizon=15, starts=4, rate=7e-4),
             ),
-            ModelConfig(map_channels=20, map_cells=28, maps_ahead=4, opinions=3, place_dim=16),
+            MODEL,
             depth_dropout=0.25,
+        ),
+        Recipe(
+            "nav-tune",
+            "nav-small",
+            ROOMS,
+            HELD_OUT,
+            (
+                Stage(500, encoder=True, clips=24, length=20, horizon=15, starts=4, rate=7e-4),
+                Stage(700, encoder=False, clips=24, length=40, horizon=15, starts=4, rate=7e-4),
+            ),
+            MODEL,
+            depth_dropout=0.25,
+            base="nav-small",
         ),
         Recipe(
             "smoke",

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from latentworld.model import checkpoint
 from latentworld.model.decoded_world_model import DecodedWorldModel, PixelWorldModel
 from latentworld.model.encoder import to_input
 from latentworld.model.world_model import WorldModel
@@ -28,6 +29,8 @@ class DrivingTask:
         self.recipe, self.drives = recipe, drives
         torch.manual_seed(recipe.seed)
         self.model = ARMS[recipe.arm](recipe.model)
+        if recipe.base:
+            checkpoint.begin_with(self.model, recipe.base)
         self.latents: Tensor | None = None
 
     def begin(self, stage: Stage) -> list[nn.Parameter]:
