@@ -125,7 +125,7 @@ def test_plans_while_driving_then_reached(scene):
         (dict(tolerance=-0.1), "tolerance: expected metres > 0"),
         (dict(tolerance=math.nan), "tolerance: expected metres > 0"),
         (dict(timeout=-1.0), "timeout: expected seconds > 0"),
-        (dict(kind=7), "kind: expected POSE (0), IMAGE (1) or MEMORY (2), got 7"),
+        (dict(kind=7), "kind: expected POSE (0), IMAGE (1), MEMORY (2) or EXPLORE (3), got 7"),
         (dict(kind=ReachGoal.Goal.IMAGE, image=Image(encoding="yuv422")), "goal image: expected encoding rgb8"),
         (dict(kind=ReachGoal.Goal.IMAGE), "goal image: expected encoding rgb8"),
         (dict(kind=ReachGoal.Goal.IMAGE, image=to_image(RGB[:4, :4], 0, "c")), "frame: expected rgb"),

@@ -75,8 +75,7 @@ def test_stops_when_the_planner_is_gone(scene, number):
     scene.wait_for(lambda: standing(scene), 5, "the base at rest")
     slower = next(t for t, linear, _ in scene.commands if t > gone and linear < 0.39)
     stopped = next(t for t, linear, _ in scene.commands if t > gone and linear == 0.0)
-    assert slower - gone < 0.3 + 0.15
-    assert stopped - gone < 0.6 + 0.15
+    assert slower <= stopped < gone + 0.3
     scene.wait_for(lambda: scene.says("command_gate", "no plan in time"), 5)
     if number == signal.SIGSTOP:
         os.kill(planner.pid, signal.SIGCONT)

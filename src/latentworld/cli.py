@@ -59,6 +59,31 @@ def demo(
 
 
 @app.command()
+def whatif(
+    linear: Annotated[float, typer.Option(help="m/s forward.")] = 0.4,
+    angular: Annotated[float, typer.Option(help="rad/s to the left.")] = 0.0,
+    seconds: Annotated[float, typer.Option(help="For so long.")] = 2.0,
+    seed: Annotated[Optional[int], typer.Option(min=0, help="Of the room.  [default: the first unseen one]")] = None,
+    blocked: Annotated[
+        Optional[bool], typer.Option(help="Whether something stands on the straight line to the goal.")
+    ] = None,
+    moving: Annotated[int, typer.Option(min=0, max=8, help="Things that move by themselves.")] = 0,
+    output: Annotated[Path, typer.Option("--out", "--output", help="PNG to write.")] = Path("whatif.png"),
+    checkpoint: Checkpoint = None,
+    json: Json = None,
+) -> None:
+    """What would happen if the robot drove like this? Imagined first, then done in the simulator, shown beside."""
+    from latentworld.demo.whatif import run_whatif
+    from latentworld.evaluation.navigation import FIRST_TEST_SEED
+
+    seed = FIRST_TEST_SEED if seed is None else seed
+    figures = run_whatif(linear, angular, seconds, seed, blocked, moving, checkpoint, output)
+    asked = {"linear": linear, "angular": angular, "seconds": seconds, "seed": seed, "moving": moving}
+    _report(figures, json, asked)
+    typer.echo(output)
+
+
+@app.command()
 def up(
     composed: Annotated[bool, typer.Option("--composed/--separate", help="One process, or one a node.")] = True,
     simulator: Annotated[
@@ -123,17 +148,27 @@ def train(
 @evaluation.command()
 def navigation(
     rooms: Annotated[
-        int, typer.Option(min=1, help="Unseen rooms with a goal pose; in every other one the way is blocked.")
-    ] = 100,
-    image_rooms: Annotated[int, typer.Option(min=0, help="Unseen rooms with a goal image.")] = 50,
+        int, typer.Option(min=1, help="Unseen rooms a trial; in every other one the way is blocked.")
+    ] = 200,
+    trials: Annotated[str, typer.Option(help="Some of pose, movers, image_2.5m, image_room; all: each.")] = "all",
+    controllers: Annotated[
+        str, typer.Option(help="Some of world_model, rgb, blind, reactive, oracle; all: each.")
+    ] = "all",
     checkpoint: Checkpoint = None,
     workers: Workers = 2,
     json: Json = None,
 ) -> None:
-    """Drive to goals in unseen rooms, beside blind, reactive and oracle controllers; no ROS."""
-    from latentworld.evaluation.navigation import evaluate
+    """Drive to goals in unseen rooms, beside blind, reactive and oracle controllers; no ROS. All of it takes hours.
 
-    evaluate(rooms, image_rooms, checkpoint=checkpoint and str(checkpoint), workers=workers, json=json)
+    rgb is the world model without depth. Movers: other robots, balls and doors. A goal image is first looked for.
+    """
+    from latentworld.evaluation.navigation import CONTROLLERS, TRIALS, evaluate
+
+    asked = [
+        tuple(known) if said == "all" else said.split(",")
+        for said, known in ((trials, TRIALS), (controllers, CONTROLLERS))
+    ]
+    evaluate(rooms, *asked, checkpoint=checkpoint and str(checkpoint), workers=workers, json=json)
 
 
 @evaluation.command()

@@ -134,7 +134,8 @@ class Consequences:
     dt: seconds a step. poses: (K, H, 3) x, y, yaw in ``odom``. contact, drop: (K, H) probability in [0, 1] that it
     happens during the step. clearance: (K, H) metres from the rim of the base to the nearest obstacle. uncertainty:
     (K, H) metres by which it is expected to be wrong about that. doubt: (K, H) metres by which the opinions of the
-    model about it differ: what it has learned too little of. latents: (K, H, D) predicted latents, ``None`` unless asked for. costs: critic name -> (K,). total: (K,).
+    model about it differ: what it has learned too little of. latents: (K, H, D) predicted latents, ``None`` unless
+    asked for. costs: critic name -> (K,). total: (K,).
     """
 
     dt: float

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -110,16 +111,17 @@ class OracleController:
 
 
 class WorldModelController:
-    """The product: sees, imagines, chooses."""
+    """The product: sees, imagines, chooses. depth: whether it has a depth camera."""
 
-    def __init__(self, agent: Agent):
-        self.agent = agent
+    def __init__(self, agent: Agent, depth: bool = True):
+        self.agent, self.depth = agent, depth
 
     def begin(self, world: World, goal: Goal) -> None:
         self.agent.reset()
         self.goal, self.command = goal, STOP
 
     def act(self, frame: Frame, odometry: Odometry) -> Step:
+        frame = frame if self.depth else replace(frame, depth=None)
         self.agent.observe(frame, odometry, Action(frame.stamp - 1, *self.command))
         plan = self.agent.plan(self.goal, PATIENCE)
         self.command = command_of(plan)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -23,9 +23,10 @@ from latentworld.evaluation.controllers import (
 )  # fmt: skip
 from latentworld.evaluation.figures import write_figures
 from latentworld.selection.parameters import SelectionParameters
+from latentworld.sim.episode import DISTANCE
 from latentworld.sim.processes import processes
 from latentworld.sim.world import World
-from latentworld.types import Goal, GoalKind
+from latentworld.types import Goal, GoalKind, LatentworldError
 
 FIRST_TEST_SEED = 2_000_000
 ARRIVAL = 0.3  # metres between the true pose and the goal that count as there
@@ -48,10 +49,11 @@ class EpisodeResult:
     plan_ms: tuple[float, ...] = ()
 
 
-def goals(world: World, kind: GoalKind, agent: Agent | None) -> Goal:
-    """The room's goal as a pose, or as what would be seen from it."""
+def goals(world: World, kind: GoalKind, agent: Agent | None, depth: bool = True) -> Goal:
+    """The room's goal as a pose, or as what would be seen from it, with depth or without."""
     if kind == GoalKind.IMAGE:
-        return agent.image_goal(world.goal_frame(), TOLERANCE)
+        frame = world.goal_frame()
+        return agent.image_goal(frame if depth else replace(frame, depth=None), TOLERANCE)
     return Goal(GoalKind.POSE, np.asarray(world.goal), tolerance=TOLERANCE)
 
 
@@ -89,43 +91,68 @@ def run_episode(
 
 def make_controller(name: str, agent: Agent | None) -> Controller:
     makers = {
-        "world_model": lambda: WorldModelController(agent), "blind": BlindController,
+        "world_model": lambda: WorldModelController(agent), "rgb": lambda: WorldModelController(agent, depth=False),
+        "blind": BlindController,
         "reactive": ReactiveController, "oracle": OracleController,
     }  # fmt: skip
     return makers[name]()
 
 
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What is asked. distance: metres from start to goal. moving: things that move by themselves. seconds: the limit;
+    who must look for a goal first has longer.
+    """
+
+    kind: GoalKind = GoalKind.POSE
+    distance: tuple[float, float] = DISTANCE
+    moving: int = 0
+    seconds: float = TIME_LIMIT
+
+
+TRIALS = {
+    "pose": Trial(),
+    "movers": Trial(moving=2, seconds=30.0),
+    "image_2.5m": Trial(GoalKind.IMAGE, (0.7, 2.5), seconds=60.0),
+    "image_room": Trial(GoalKind.IMAGE, (2.5, 5.5), seconds=60.0),
+}
+CONTROLLERS = ("world_model", "rgb", "blind", "reactive", "oracle")
+SEEING = ("world_model", "rgb")  # those that can be shown a goal; the rest are told where it is
+
 _world: World | None = None
 _agent: Agent | None = None
 
+Task = tuple[str, str, int, bool]
+"""Controller, trial, seed of the room, blocked."""
 
-def _episode(
-    checkpoint: str | None, parameters: SelectionParameters | None, task: tuple[str, int, bool, GoalKind]
-) -> tuple[str, EpisodeResult]:
+
+def _episode(checkpoint: str | None, parameters: SelectionParameters | None, task: Task) -> EpisodeResult:
     """One episode in a worker process, which keeps its world and its agent."""
     global _world, _agent
-    name, seed, blocked, kind = task
+    name, asked, seed, blocked = task
+    trial = TRIALS[asked]
     if _world is None:
         torch.set_num_threads(1)
         _world = World(seed)
-    if _agent is None and name == "world_model":
+    if _agent is None and name in SEEING:
         _agent = Agent.load(checkpoint, parameters)
-    _world.reset(seed, blocked)
-    label = name if kind == GoalKind.POSE else "image"
-    return label, run_episode(_world, make_controller(name, _agent), goals(_world, kind, _agent))
+    _world.reset(seed, blocked, trial.moving, trial.distance)
+    kind = trial.kind if name in SEEING else GoalKind.POSE
+    controller = make_controller(name, _agent)
+    return run_episode(_world, controller, goals(_world, kind, _agent, name != "rgb"), trial.seconds)
 
 
 def run(
-    tasks: list,
+    tasks: list[Task],
     checkpoint: str | None = None,
     workers: int = 2,
     parameters: SelectionParameters | None = None,
     quiet: bool = False,
-) -> dict[str, list[EpisodeResult]]:
-    """Episodes by controller. tasks: (controller name, seed, blocked, goal kind). parameters: of the world model's
-    selector. quiet: no bar. Does not depend on ``workers``.
+) -> dict[tuple[str, str], list[EpisodeResult]]:
+    """Episodes by controller and trial. parameters: of the world model's selector. quiet: no bar. Does not depend on
+    ``workers``.
     """
-    results: dict[str, list[EpisodeResult]] = {}
+    results: dict[tuple[str, str], list[EpisodeResult]] = {}
     columns = (
         TextColumn("navigation"),
         BarColumn(),
@@ -135,8 +162,8 @@ def run(
     )
     with Progress(*columns, disable=quiet) as progress, processes(workers) as pool:
         bar = progress.add_task("", total=len(tasks))
-        for name, result in pool.map(partial(_episode, checkpoint, parameters), tasks):
-            results.setdefault(name, []).append(result)
+        for task, result in zip(tasks, pool.map(partial(_episode, checkpoint, parameters), tasks), strict=True):
+            results.setdefault(task[:2], []).append(result)
             progress.advance(bar)
     return results
 
@@ -162,46 +189,66 @@ def summarise(results: Iterable[EpisodeResult], prefix: str) -> dict[str, float]
     }
 
 
-PREFIX = {"world_model": "pose_", "blind": "blind_", "reactive": "reactive_", "oracle": "oracle_", "image": "image_"}
+def figures_of(results: dict[tuple[str, str], list[EpisodeResult]]) -> dict[str, float]:
+    """Every figure by its name: ``reactive_pose_clean_blocked``, ``image_success_2.5m``; no prefix: the world model."""
+    figures: dict[str, float] = {}
+    for (name, asked), episodes in results.items():
+        prefix = "" if name == "world_model" else f"{name}_"
+        trial, _, where = asked.partition("_")
+        for figure, value in summarise(episodes, f"{prefix}{trial}_").items():
+            figures[f"{figure}_{where}" if where else figure] = value
+    return figures
 
 
 def evaluate(
-    rooms: int = 100,
-    image_rooms: int = 50,
-    controllers: tuple[str, ...] = ("world_model", "blind", "reactive", "oracle"),
+    rooms: int = 200,
+    trials: Sequence[str] = tuple(TRIALS),
+    controllers: Sequence[str] = CONTROLLERS,
     checkpoint: str | None = None,
     first_seed: int = FIRST_TEST_SEED,
     workers: int = 2,
     json: str | Path | None = None,
 ) -> dict[str, float]:
-    """``rooms`` unseen rooms, every other one with the straight line blocked, a goal pose each; ``image_rooms`` with
-    a goal image.
+    """``rooms`` unseen rooms a trial, every other one with the straight line blocked.
+
+    Raises LatentworldError for a trial or a controller that there is not.
     """
-    tasks = [(name, first_seed + i, bool(i % 2), GoalKind.POSE) for name in controllers for i in range(rooms)]
-    tasks += [("world_model", first_seed + i, bool(i % 2), GoalKind.IMAGE) for i in range(image_rooms)]
+    for kind, asked, known in (("trials", trials, tuple(TRIALS)), ("controllers", controllers, CONTROLLERS)):
+        if wrong := [name for name in asked if name not in known]:
+            raise LatentworldError(f"{kind}: expected some of {', '.join(known)}, got {', '.join(wrong)}")
+    tasks = [
+        (name, asked, first_seed + i, bool(i % 2)) for asked in trials for name in controllers for i in range(rooms)
+    ]
     results = run(tasks, checkpoint, workers)
-    figures: dict[str, float] = {}
-    for name, episodes in results.items():
-        figures |= summarise(episodes, PREFIX[name])
-    times = [ms for episode in results.get("world_model", []) for ms in episode.plan_ms]
+    figures = figures_of(results)
+    times = [
+        ms for (name, _), episodes in results.items() if name == "world_model" for e in episodes for ms in e.plan_ms
+    ]
     if times:
         figures["plan_ms_p50"], figures["plan_ms_p99"] = (float(np.percentile(times, q)) for q in (50, 99))
     settings = {
-        "rooms": rooms, "image_rooms": image_rooms, "first_seed": first_seed, "arrival_m": ARRIVAL,
-        "tolerance_m": TOLERANCE, "time_limit_s": TIME_LIMIT, "checkpoint": checkpoint or "shipped",
-        "episodes": {name: [asdict(r) | {"plan_ms": None} for r in episodes] for name, episodes in results.items()},
+        "rooms": rooms, "first_seed": first_seed, "arrival_m": ARRIVAL, "tolerance_m": TOLERANCE,
+        "trials": {name: asdict(TRIALS[name]) for name in trials}, "checkpoint": checkpoint or "shipped",
+        "episodes": {
+            f"{name} {asked}": [asdict(r) | {"plan_ms": None} for r in episodes]
+            for (name, asked), episodes in results.items()
+        },
     }  # fmt: skip
     write_figures(json, figures, settings)
     Console().print(table(results))
     return figures
 
 
-def table(results: dict[str, list[EpisodeResult]]) -> Table:
-    """One row a controller, percentages."""
-    columns = ("success", "clean", "clean_clear", "clean_blocked", "contact", "drop", "seconds")
-    out = Table("controller", *columns, title="Driving to a goal in unseen rooms")
-    for name, episodes in results.items():
+def table(results: dict[tuple[str, str], list[EpisodeResult]]) -> Table:
+    """One row a trial and controller, percentages."""
+    columns = {"success": "success", "clean": "clean", "clean_blocked": "blocked", "contact": "contact", "drop": "drop"}
+    out = Table("goal", "controller", *columns.values(), "time", title="Driving to goals in unseen rooms")
+    last = ""
+    for (name, asked), episodes in results.items():
         figures = summarise(episodes, "")
-        cells = [f"{figures[c]:.1f} s" if c == "seconds" else f"{figures[c]:.0%}" for c in columns]
-        out.add_row({"image": "world model, goal image"}.get(name, name.replace("_", " ")), *cells)
+        if asked != last:
+            out.add_section()
+        cells = [f"{figures[c]:.1%}" for c in columns] + [f"{figures['seconds']:.1f} s"]
+        out.add_row(asked if asked != last else "", name.replace("_", " "), *cells)
+        last = asked
     return out

@@ -32,8 +32,9 @@ from latentworld.selection.parameters import SelectionParameters
 from latentworld.selection.selector import ActionSelector
 from latentworld.types import ActionSequence, Frame, Goal, GoalKind, LatentworldError, Plan, PlanStatus, WorldState
 
-HEARTBEAT = 0.1  # s
-SILENCE = 0.15  # s without a plan after which one says why; with a heartbeat more still within the gate's plan_timeout
+HEARTBEAT = 0.05  # s
+SILENCE = 0.15  # s without a plan after which one says why; the gate stops by itself a moment later
+HANGS = 1.0  # s that a job of the faculties may take
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +144,18 @@ class ActionSelectorNode(ManagedNode):
         silent, lost = now - self._published > SILENCE, now - self._thought
         if silent and drive is None:
             self._stand(PlanStatus.NO_GOAL, "no goal")
+        elif silent and (trouble := self.worker.trouble(HANGS)):
+            self._lost(drive, PlanStatus.FAILED, trouble)
         elif silent and lost > self.parameters.selection.max_observation_age:
             message = f"no world state on {self.resolve_topic_name('world_state')} for {lost:.1f} s"
-            self._stand(PlanStatus.STALE, message)
-            self._goals.heard(drive, PlanStatus.STALE, message, self.now())
+            self._lost(drive, PlanStatus.STALE, message)
         self._beats += 1
-        if self._beats % 2 == 0:
+        if self._beats % 4 == 0:
             self._feed_back()
+
+    def _lost(self, drive: Drive, status: PlanStatus, message: str) -> None:
+        self._stand(status, message)
+        self._goals.heard(drive, status, message, self.now())
 
     def _feed_back(self) -> None:
         plan, state, drive = self._plan_made, self._state, self._goals.drive
@@ -177,7 +183,9 @@ class ActionSelectorNode(ManagedNode):
             return Goal(GoalKind.IMAGE, None, await self._seen(request), tolerance)
         if request.kind == ReachGoal.Goal.MEMORY:
             return Goal(GoalKind.MEMORY, self._checked(await self._remembered(request.memory_id)), None, tolerance)
-        raise _invalid(f"kind: expected POSE (0), IMAGE (1) or MEMORY (2), got {request.kind}")
+        if request.kind == ReachGoal.Goal.EXPLORE:
+            return Goal(GoalKind.EXPLORE, tolerance=tolerance)
+        raise _invalid(f"kind: expected POSE (0), IMAGE (1), MEMORY (2) or EXPLORE (3), got {request.kind}")
 
     def _checked(self, pose: np.ndarray) -> np.ndarray:
         if not np.isfinite(pose[:2]).all() or math.isinf(pose[2]):

@@ -18,7 +18,7 @@ from latentworld.types import Action, Plan, PlanStatus, seconds
 
 @dataclass(frozen=True, slots=True)
 class CommandGateParameters:
-    rate: float = parameter(20.0, "Hz of commands", 1.0, 200.0)
+    rate: float = parameter(50.0, "Hz of commands", 1.0, 200.0)
     enable_stamped_cmd_vel: bool = parameter(True, commands.STAMPED)
     guard: GuardParameters = GuardParameters()
 

@@ -7,6 +7,7 @@ return. Work in a slot replaces what still waits in that slot (newest wins); wor
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any
@@ -23,6 +24,7 @@ class Worker:
         self._ready = threading.Condition()
         self._closed = False
         self.dropped = 0
+        self._busy_since: float | None = None  # time.monotonic()
         self._thread = threading.Thread(target=self._run, name="faculties", daemon=True)
         self._thread.start()
 
@@ -65,6 +67,15 @@ class Worker:
         self.submit(done.set, lambda error: None)
         return self._closed or done.wait(timeout)
 
+    def trouble(self, patience: float) -> str:
+        """What is wrong with the thread, in a line: it has ended, or one job takes longer than ``patience`` seconds."""
+        if self._closed:
+            return ""
+        if not self._thread.is_alive():
+            return "the faculties' thread has ended"
+        busy = time.monotonic() - since if (since := self._busy_since) is not None else 0.0
+        return f"the faculties' thread hangs: one job takes {busy:.1f} s" if busy > patience else ""
+
     def close(self, timeout: float = 2.0) -> None:
         """Drop what waits, let the running job end, stop the thread."""
         with self._ready:
@@ -85,7 +96,10 @@ class Worker:
                     if self._closed:
                         return
                     _, (job, failed) = self._jobs.popitem(last=False)
+                self._busy_since = time.monotonic()
                 try:
                     job()
                 except Exception as error:
                     failed(error)
+                finally:
+                    self._busy_since = None

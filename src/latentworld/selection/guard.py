@@ -27,9 +27,10 @@ class GuardParameters:
     max_angular: float = parameter(1.5, "rad/s either way", 0.0, 10.0)
     max_linear_acceleration: float = parameter(2.5, "m/s^2", 0.01, 50.0)
     max_angular_acceleration: float = parameter(10.0, "rad/s^2", 0.01, 200.0)
-    plan_timeout: float = parameter(0.3, "s without a new plan after which the base stops", 0.05, 5.0)
+    plan_timeout: float = parameter(0.16, "s without a new plan after which the base stops", 0.05, 5.0)
+    max_plan_age: float = parameter(0.3, "s that the start of a plan may lie back", 0.05, 5.0)
     observation_timeout: float = parameter(0.5, "s that the frame behind the plan may be old", 0.05, 5.0)
-    stop_time: float = parameter(0.3, "s from the decision to stop until the command is zero", 0.0, 2.0)
+    stop_time: float = parameter(0.1, "s from the decision to stop until the command is zero", 0.0, 2.0)
     clock_tolerance: float = parameter(0.5, "s that a stamp may lie ahead of the clock", 0.0, 5.0)
 
 
@@ -125,8 +126,8 @@ class Guard:
         if plan is None:
             return None, *self._refusal
         age, seen = seconds(now - plan.stamp), seconds(now - plan.observation_stamp)
-        if age > p.plan_timeout:
-            return None, Reason.PLAN_OLD, f"plan starts {age:.2f} s ago, allowed {p.plan_timeout:.2f} s"
+        if age > p.max_plan_age:
+            return None, Reason.PLAN_OLD, f"plan starts {age:.2f} s ago, allowed {p.max_plan_age:.2f} s"
         if seen > p.observation_timeout:
             return (
                 None,

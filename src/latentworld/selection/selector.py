@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from latentworld.selection.critics import Scene, critics, weigh
+from latentworld.selection.explorer import Explorer
 from latentworld.selection.locator import GoalLocator
 from latentworld.selection.parameters import SelectionParameters
 from latentworld.selection.seeds import seed_plans, shifted
@@ -47,7 +48,7 @@ class ActionSelector:
         self.simulator, self.locator = simulator, locator
         self.parameters = parameters or SelectionParameters()
         self.critics = critics()
-        self.wariness = Wariness(self.parameters)
+        self.wariness, self.explorer = Wariness(self.parameters), Explorer(self.parameters)
         self.seeds = seed_plans(self.parameters)
         self.reset()
 
@@ -56,6 +57,7 @@ class ActionSelector:
         self.solver = solver(self.parameters)
         self.last: ActionSequence | None = None
         self.last_stamp = 0
+        self.explorer.reset()
         if self.locator:
             self.locator.reset()
 
@@ -71,10 +73,13 @@ class ActionSelector:
             message = f"newest frame is {age:.2f} s old, allowed {self.parameters.max_observation_age} s"
             return self._stand(state, PlanStatus.STALE, message, deadline, began)
         try:
-            target, sure = self._target(state, goal)
-            if sure and self._there(state, target, goal.tolerance):
+            space = self.simulator.free_space(state)
+            target, final = self._target(state, goal, space)
+            if target is None:
+                return self._stand(state, PlanStatus.GOAL_REACHED, "nothing more to learn", deadline, began)
+            if final and self._there(state, target, goal.tolerance):
                 return self._stand(state, PlanStatus.GOAL_REACHED, "", deadline, began)
-            return self._search(state, target, deadline, began)
+            return self._search(state, target, space, deadline, began)
         except LatentworldError as failure:
             return self._stand(state, PlanStatus.FAILED, str(failure), deadline, began)
 
@@ -83,22 +88,31 @@ class ActionSelector:
         facing = np.isnan(off) or abs(off) <= self.parameters.heading_tolerance
         return bool(facing and np.hypot(*(target[:2] - state.pose[:2])) <= tolerance)
 
-    def _target(self, state: WorldState, goal: Goal) -> tuple[np.ndarray, bool]:
-        """Pose (3,) in odom to make for, and whether being there would be arriving."""
-        if goal.kind != GoalKind.IMAGE:
-            return np.asarray(goal.pose, np.float32), True
-        if self.locator is None:
-            raise LatentworldError("goal: an image goal needs a locator; this selector has none")
-        place = self.locator.locate(state, goal.latent)
-        sure = place.error <= goal.tolerance and place.difference <= self.parameters.image_difference
-        return place.pose.astype(np.float32), sure
+    def _target(self, state: WorldState, goal: Goal, space: FreeSpace) -> tuple[np.ndarray | None, bool]:
+        """Pose (3,) in odom to make for, and whether being there would be arriving; None: it is explored.
 
-    def _search(self, state: WorldState, target: np.ndarray, deadline: float, began: float) -> Plan:
+        The place of a goal image is looked for until it is found: what is not known is looked at first.
+        """
+        p = self.parameters
+        if goal.kind in (GoalKind.POSE, GoalKind.MEMORY):
+            return np.asarray(goal.pose, np.float32), True
+        if goal.kind == GoalKind.IMAGE:
+            if self.locator is None:
+                raise LatentworldError("goal: an image goal needs a locator; this selector has none")
+            place = self.locator.locate(state, goal.latent)
+            if place.probability >= p.place_probability:
+                return place.pose.astype(np.float32), True
+        prospect = self.explorer.look(state, space)
+        if prospect.gain < p.explored_gain:
+            return (None, True) if goal.kind == GoalKind.EXPLORE else (place.pose.astype(np.float32), False)
+        return prospect.pose.astype(np.float32), False
+
+    def _search(self, state: WorldState, target: np.ndarray, space: FreeSpace, deadline: float, began: float) -> Plan:
         p = self.parameters
         if self.wariness.notice(state):
             self.last = None
         self.solver.high[0] = self.wariness.top_speed(state.stamp)
-        way = WayToGoal(self.simulator.free_space(state), target, p.way_margin)
+        way = WayToGoal(space, target, p.way_margin)
 
         def evaluate(batch: np.ndarray) -> tuple[np.ndarray, Consequences]:
             imagined = self.simulator.simulate(state, batch, p.dt)
