@@ -10,7 +10,7 @@ FLOORS = {
     "types": 0, "parameters": 0,
     "model": 1, "sim": 1,
     "perception": 2, "tracking": 2, "consequence": 2, "selection": 2, "memory": 2,
-    "agent": 3, "training": 3,
+    "agent": 3, "training": 3, "interop": 3,
     "evaluation": 4, "ros": 4,
     "demo": 5, "cli": 5,
 }  # fmt: skip

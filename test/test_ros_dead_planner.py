@@ -81,6 +81,7 @@ def exit_thread():
     raise SystemExit  # not an Exception: nothing catches it, the thread is over
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_planning_thread_that_dies_stops_the_base(scene):
     scene.worker.submit(exit_thread, lambda error: None)
     assert stopped_after(scene, time.monotonic()) < WITHIN

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from latentworld.consequence.engine import Prepared, RolloutEngine
 from latentworld.model.latent_map import compose
 from latentworld.model.world_model import Belief, WorldModel
 from latentworld.types import Consequences, FreeSpace, LatentworldError, WorldState
@@ -15,6 +16,8 @@ class ConsequenceSimulator:
 
     def __init__(self, model: WorldModel):
         self.model = model
+        self.engine = RolloutEngine(model)
+        self._prepared: tuple[WorldState, Prepared] | None = None
 
     def simulate(self, state: WorldState, candidates: np.ndarray, dt: float, latents: bool = False) -> Consequences:
         """candidates: (K, H, 2) of linear m/s, angular rad/s, each held for ``dt`` seconds.
@@ -24,10 +27,8 @@ class ConsequenceSimulator:
         self._check(state, candidates, dt)
         config = self.model.config
         with torch.inference_mode():
-            belief = self.model.unflatten(torch.from_numpy(state.belief).unsqueeze(0))
-            velocity = torch.from_numpy(np.concatenate([state.velocity, state.command])).float().unsqueeze(0)
-            actions = torch.from_numpy(np.ascontiguousarray(candidates, np.float32)).unsqueeze(0)
-            imagined = self.model.imagine(belief, velocity, actions, dt)
+            actions = torch.from_numpy(np.ascontiguousarray(candidates, np.float32))
+            imagined = self.engine.imagine(self._prepare(state), actions, dt)
             start = torch.from_numpy(np.asarray(state.pose, np.float32)).expand_as(imagined.poses)
             # The nearest thing to keep clear of is an obstacle or a ledge.
             clearance = torch.minimum(imagined.clearance, imagined.ledge) - config.base_radius
@@ -39,14 +40,14 @@ class ConsequenceSimulator:
                 clearance[0].numpy(),
                 imagined.spread[0].numpy(),
                 imagined.doubt[0].numpy(),
-                self._latents(belief, imagined.poses, dt) if latents else None,
+                self._latents(state, imagined.poses, dt) if latents else None,
             )
 
     def free_space(self, state: WorldState) -> FreeSpace:
         """The room there is around the robot, wherever it is now looking."""
         model = self.model
         with torch.inference_mode():
-            belief = model.unflatten(torch.from_numpy(state.belief).unsqueeze(0))
+            belief = self._belief(state)
             field = model.free_space(belief.memory[0].permute(1, 2, 0))
             clearance = torch.minimum(field.clearance, field.ledge) - model.config.base_radius
             doubt = field.spread + field.doubt
@@ -55,10 +56,20 @@ class ConsequenceSimulator:
         first = model.map.centres[0, 0].numpy()
         return FreeSpace(clearance.numpy(), doubt.numpy(), middle + first, model.config.cell)
 
-    def _latents(self, belief: Belief, poses: torch.Tensor, dt: float) -> np.ndarray:
+    def _prepare(self, state: WorldState) -> Prepared:
+        """What is the same for all candidates: a planner asks many times about one state."""
+        if self._prepared is None or self._prepared[0] is not state:
+            velocity = torch.from_numpy(np.concatenate([state.velocity, state.command])).float().unsqueeze(0)
+            self._prepared = state, self.engine.prepare(self._belief(state), velocity)
+        return self._prepared[1]
+
+    def _belief(self, state: WorldState) -> Belief:
+        return self.model.unflatten(torch.from_numpy(state.belief).unsqueeze(0))
+
+    def _latents(self, state: WorldState, poses: torch.Tensor, dt: float) -> np.ndarray:
         k, horizon = poses.shape[1:3]
         ahead = (torch.arange(1, horizon + 1) * dt).repeat(k).reshape(1, -1, 1)
-        predicted, _ = self.model.foresee(belief, poses.flatten(1, 2), ahead)
+        predicted, _ = self.model.foresee(self._belief(state), poses.flatten(1, 2), ahead)
         return predicted.reshape(k, horizon, -1).numpy()
 
     def _check(self, state: WorldState, candidates: np.ndarray, dt: float) -> None:

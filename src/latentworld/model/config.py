@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 
 from latentworld.types import LatentworldError
+
+LATER = {"maps_ahead": 0, "map_period": 0.8, "opinions": 1, "place_dim": 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,10 @@ class ModelConfig:
         return self.hidden_dim + self.latent_dim + 3 + self.map_channels * self.map_cells**2
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self))
+        values = asdict(self)
+        if self == replace(self, **LATER):  # so that weights from before these were thought of keep their model_id
+            values = {name: value for name, value in values.items() if name not in LATER}
+        return json.dumps(values)
 
     @classmethod
     def from_json(cls, text: str) -> ModelConfig:

@@ -22,7 +22,7 @@ def perceptron(*sizes: int) -> nn.Sequential:
 LEAST_SPREAD = 0.03  # metres: nothing here is known better
 
 
-def _spread(raw: Tensor) -> Tensor:
+def spread_of(raw: Tensor) -> Tensor:
     return LEAST_SPREAD + F.softplus(raw - 1)
 
 
@@ -79,7 +79,7 @@ class FreeSpaceHead(nn.Module):
     def _field(self, said: Tensor) -> Field:
         clearance, spread, ledge, ledge_spread, contact, drop = said.unbind(-1)
         return Field(
-            clearance, _spread(spread), ledge, _spread(ledge_spread), contact, drop, torch.zeros_like(clearance)
+            clearance, spread_of(spread), ledge, spread_of(ledge_spread), contact, drop, torch.zeros_like(clearance)
         )
 
 
@@ -113,4 +113,4 @@ class RelativePoseHead(nn.Module):
     def forward(self, hidden: Tensor, latent: Tensor, goal: Tensor) -> tuple[Tensor, Tensor]:
         out = self.net(torch.cat([hidden, latent, goal], -1))
         yaw = torch.atan2(out[..., 2], out[..., 3] + 1)
-        return torch.cat([out[..., :2], yaw.unsqueeze(-1)], -1), _spread(out[..., 4])
+        return torch.cat([out[..., :2], yaw.unsqueeze(-1)], -1), spread_of(out[..., 4])

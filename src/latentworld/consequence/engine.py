@@ -1,0 +1,172 @@
+"""Imagination as fast as the machine multiplies matrices: the same as ``WorldModel.imagine``, for one belief.
+
+What depends on the belief alone (maps foretold, the start of the drive train) is done once a belief. Of what depends
+on the candidates only the drive train is sequential; the rest is a few multiplications of tall matrices, the points at
+which the map is asked being their rows. Work is cut into pieces that stay in the cache, and big arrays are kept from call
+to call. ``benchmark/planning.py`` says which part of the machine's own peak that reaches.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from latentworld.model.dynamics import integrate
+from latentworld.model.heads import ASPECTS, spread_of
+from latentworld.model.latent_map import rotate
+from latentworld.model.world_model import Belief, Imagined, WorldModel
+
+PIECE = 1024  # points at a time
+
+
+class Prepared(NamedTuple):
+    """What is the same for all candidates. maps: (1 + maps_ahead, cells², C). motor: (1, M). place: (3,)."""
+
+    maps: Tensor
+    motor: Tensor
+    place: Tensor
+
+
+class RolloutEngine:
+    """Imagines candidates from one belief at a time. Not for several threads at once: its buffers are its own."""
+
+    def __init__(self, model: WorldModel):
+        self.model, self.config = model, model.config
+        opinions = (model.free_space.net, *model.free_space.others)
+        self.opinions = len(opinions)
+        first, second, last = ([net[i] for net in opinions] for i in (0, 2, 4))
+        self.first = torch.cat([layer.weight for layer in first]).T.contiguous()  # (C, 64 n)
+        self.first_bias = torch.cat([layer.bias for layer in first])
+        self.second = torch.stack([layer.weight.T for layer in second]).contiguous()  # (n, 64, 64)
+        self.second_bias = torch.stack([layer.bias for layer in second])[:, None]
+        # All opinions' mean, and beside it each one's clearance: (n, 64, ASPECTS + n).
+        n = self.opinions
+        width = self.second.shape[2]
+        self.last = self.second.new_zeros(n, width, ASPECTS + n)
+        self.last_bias = self.second.new_zeros(ASPECTS + n)
+        for i, layer in enumerate(last):
+            self.last[i, :, :ASPECTS] = layer.weight.T / n
+            self.last[i, :, ASPECTS + i] = layer.weight[0]
+            self.last_bias[:ASPECTS] += layer.bias / n
+            self.last_bias[ASPECTS + i] = layer.bias[0]
+        self.buffers: dict[tuple, Tensor] = {}
+
+    def prepare(self, belief: Belief, velocity: Tensor) -> Prepared:
+        """belief: of one robot. velocity: (1, 4) measured and commanded v, w."""
+        model = self.model
+        maps = belief.memory.unsqueeze(1)
+        if self.config.maps_ahead:
+            maps = model.foresight(belief.memory)
+        motor = torch.tanh(model.drive_train.start(torch.cat([belief.hidden, velocity], -1)))
+        return Prepared(maps[0].flatten(2).transpose(1, 2).contiguous(), motor, belief.place[0])
+
+    def imagine(self, prepared: Prepared, actions: Tensor, dt: float) -> Imagined:
+        """actions: (K, H, 2) m/s, rad/s. Parts of what comes are (1, K, H, ...), and good until the next call."""
+        k, horizon, _ = actions.shape
+        motor, poses = self._drive(prepared.motor, actions, dt)
+        probe = self.model.probe
+        points = rotate(probe, poses[..., 2:].expand(k, horizon, len(probe))) + poses[..., None, :2]
+        field = self._field(prepared, points, dt)  # (K, H, P, ASPECTS + n)
+        aspects = field[..., :ASPECTS]
+        spread, ledge_spread = spread_of(aspects[..., 1]), spread_of(aspects[..., 3])
+        said = torch.cat([
+            motor.flatten(0, 1),
+            *(part.flatten(0, 1) for part in (
+                aspects[..., 0], spread, aspects[..., 2], ledge_spread, aspects[..., 4], aspects[..., 5],
+            )),
+        ], 1)  # fmt: skip
+        net = self.model.risk.net
+        hidden = torch.addmm(net[0].bias, said, net[0].weight.T).relu_()
+        contact, drop = torch.addmm(net[2].bias, hidden, net[2].weight.T).view(k, horizon, 2).unbind(-1)
+        doubt = field[:, :, 0, ASPECTS:].std(-1) if self.opinions > 1 else torch.zeros_like(contact)
+        parts = (
+            motor, poses, contact + aspects[:, :, 0, 4], drop + aspects[:, :, 0, 5],
+            aspects[:, :, 0, 0], spread[:, :, 0], aspects[:, :, 0, 2], doubt,
+        )  # fmt: skip
+        return Imagined(*(part.unsqueeze(0) for part in parts))
+
+    def _drive(self, start: Tensor, actions: Tensor, dt: float) -> tuple[Tensor, Tensor]:
+        """Motor states (K, H, M) and poses (K, H, 3): a GRU, of which only what needs the state is in the loop."""
+        k, horizon, _ = actions.shape
+        cell = self.model.drive_train.cell
+        m = cell.hidden_size
+        steps = torch.cat([actions, actions.new_full((k, horizon, 1), dt)], -1).transpose(0, 1)
+        given = self._buffer("given", horizon * k, 3 * m)
+        torch.addmm(cell.bias_ih, steps.reshape(-1, 3), cell.weight_ih.T, out=given)
+        given = given.view(horizon, k, 3 * m)
+        states, recalled = self._buffer("states", horizon, k, m), self._buffer("recalled", k, 3 * m)
+        state, weight = start.expand(k, m), cell.weight_hh.T
+        for step in range(horizon):
+            torch.addmm(cell.bias_hh, state, weight, out=recalled)
+            gates = given[step, :, : 2 * m].add_(recalled[:, : 2 * m]).sigmoid_()
+            new = given[step, :, 2 * m :].addcmul_(gates[:, :m], recalled[:, 2 * m :]).tanh_()
+            torch.lerp(new, state, gates[:, m:], out=states[step])
+            state = states[step]
+        motor = states.transpose(0, 1)
+        velocity = self.model.drive_train.velocity
+        moved = torch.addmm(velocity.bias, states.view(-1, m), velocity.weight.T).view(horizon, k, 2).transpose(0, 1)
+        return motor, integrate(moved + actions, dt)
+
+    def _field(self, prepared: Prepared, points: Tensor, dt: float) -> Tensor:
+        """What every opinion's mean says, and the clearance by each: (K, H, P, ASPECTS + n)."""
+        k, horizon, p, _ = points.shape
+        rows, shares = self._rows(prepared, points)
+        maps = prepared.maps
+        if len(maps) > 1:
+            times = (torch.arange(horizon, device=points.device) + 1) * dt
+            maps = torch.mm(self.model.foresight.shares(times), maps.flatten(1)).view(horizon, *maps.shape[1:])
+            rows = rows + (torch.arange(horizon, device=points.device) * maps.shape[1])[:, None, None]
+        rows, shares, table = rows.view(-1, 4), shares.view(-1, 4), maps.reshape(-1, maps.shape[-1])
+        n, width = self.opinions, self.second.shape[2]
+        found = self._buffer("found", k * horizon * p, ASPECTS + n)
+        for begin in range(0, len(rows), PIECE):
+            end = min(begin + PIECE, len(rows))
+            features = F.embedding_bag(rows[begin:end], table, per_sample_weights=shares[begin:end], mode="sum")
+            one = self._buffer("one", PIECE, n * width)[: end - begin]
+            torch.addmm(self.first_bias, features, self.first, out=one).relu_()
+            two = self._buffer("two", n, PIECE, width)[:, : end - begin]
+            torch.baddbmm(self.second_bias, one.view(-1, n, width).transpose(0, 1), self.second, out=two).relu_()
+            piece = torch.addmm(self.last_bias, two[0], self.last[0], out=found[begin:end])
+            for i in range(1, n):
+                piece.addmm_(two[i], self.last[i])
+        return found.view(k, horizon, p, -1)
+
+    def _rows(self, prepared: Prepared, points: Tensor) -> tuple[Tensor, Tensor]:
+        """The four cells around each point (K, H, P, 2), as rows of a map, and the share of each: (K, H, P, 4)."""
+        cells = self.config.map_cells
+        x, y = points.unbind(-1)
+        place = prepared.place
+        c, s = place[2].cos() / self.config.cell, place[2].sin() / self.config.cell
+        middle = place[:2] / self.config.cell + (cells - 1) / 2
+        column, row = c * x - s * y + middle[0], s * x + c * y + middle[1]
+        left, low = column.floor(), row.floor()
+        right_share, high_share = column - left, row - low
+        columns = torch.stack([left, left + 1, left, left + 1], -1)
+        rows = torch.stack([low, low, low + 1, low + 1], -1)
+        along = torch.stack([1 - right_share, right_share], -1).repeat(1, 1, 1, 2)
+        across = torch.stack([1 - high_share, high_share], -1).repeat_interleave(2, -1)
+        inside = (columns >= 0) & (columns < cells) & (rows >= 0) & (rows < cells)
+        at = (rows * cells + columns).clamp_(0, cells * cells - 1).long()
+        return at, along * across * inside
+
+    def _buffer(self, name: str, *shape: int) -> Tensor:
+        """An array of this shape that is used again in the next call."""
+        key = (name, *shape)
+        if key not in self.buffers:
+            for other in [other for other in self.buffers if other[0] == name]:
+                del self.buffers[other]
+            self.buffers[key] = self.first.new_empty(shape)
+        return self.buffers[key]
+
+    def flops(self, k: int, horizon: int) -> int:
+        """Multiplications and additions in matrix products for K candidates of H steps."""
+        cell, points = self.model.drive_train.cell, len(self.model.probe)
+        m = cell.hidden_size
+        n, width, aspects = self.second.shape[0], self.second.shape[2], self.last.shape[2]
+        step = 3 * m * (3 + m) + 2 * m
+        point = self.first.numel() + n * (width * width + width * aspects)
+        risk = sum(layer.weight.numel() for layer in self.model.risk.net if hasattr(layer, "weight"))
+        return 2 * k * horizon * (step + points * point + risk)
