@@ -5,14 +5,26 @@ import pytest
 import torch
 
 from latentworld.consequence.simulator import ConsequenceSimulator
+from latentworld.model.config import ModelConfig
 from latentworld.model.world_model import WorldModel
 from latentworld.types import LatentworldError, WorldState
 
+FULL = ModelConfig(map_cells=28, maps_ahead=4, opinions=3, place_dim=16)
 
-@pytest.fixture(scope="module")
-def simulator():
+
+def untrained(config):
+    """Weights that nothing was learned by, but none of them zero."""
     torch.manual_seed(0)
-    return ConsequenceSimulator(WorldModel().eval().requires_grad_(False))
+    model = WorldModel(config).eval().requires_grad_(False)
+    for parameter in model.parameters():
+        if not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.1)
+    return model
+
+
+@pytest.fixture(scope="module", params=[ModelConfig(), FULL], ids=["a room at rest", "maps foretold, opinions"])
+def simulator(request):
+    return ConsequenceSimulator(untrained(request.param))
 
 
 def state(simulator, pose=(0.0, 0.0, 0.0), **changes):
@@ -74,3 +86,33 @@ def test_bad_candidates_and_states_are_refused(simulator):
         simulator.simulate(state(simulator, model_id="deadbeef"), candidates(), 0.2)
     with pytest.raises(LatentworldError, match="expected a belief"):
         simulator.simulate(state(simulator, belief=np.zeros(5, np.float32)), candidates(), 0.2)
+
+
+def test_the_engine_imagines_what_the_model_does(simulator):
+    """However many candidates were asked about before, at whatever length."""
+    model, s = simulator.model, state(simulator)
+    belief = model.unflatten(torch.from_numpy(s.belief).unsqueeze(0))
+    velocity = torch.tensor([[0.3, -0.2, 0.4, 0.1]])
+    with torch.inference_mode():
+        prepared = simulator.engine.prepare(belief, velocity)
+        for k, h in ((5, 12), (300, 15), (1, 1), (5, 12)):
+            actions = torch.from_numpy(candidates(k, h)) * 3  # far enough to leave the map
+            for name, ours in simulator.engine.imagine(prepared, actions, 0.2)._asdict().items():
+                wanted = getattr(model.imagine(belief, velocity, actions[None], 0.2), name)
+                assert ours.shape == wanted.shape and torch.allclose(ours, wanted, atol=2e-5), (name, k, h)
+
+
+def test_what_was_answered_stays_when_more_is_asked(simulator):
+    s = state(simulator)
+    first = simulator.simulate(s, candidates(), 0.2)
+    kept = {name: getattr(first, name).copy() for name in ("poses", "contact", "drop", "clearance", "doubt")}
+    simulator.simulate(s, candidates()[:, ::-1] * 0.5, 0.2)
+    assert all(np.array_equal(getattr(first, name), value) for name, value in kept.items())
+
+
+def test_opinions_that_differ_are_doubt():
+    torch.manual_seed(0)
+    alone = ConsequenceSimulator(untrained(ModelConfig()))
+    several = ConsequenceSimulator(untrained(FULL))
+    assert (alone.simulate(state(alone), candidates(), 0.2).doubt == 0).all()
+    assert (several.simulate(state(several), candidates(), 0.2).doubt > 0).all()

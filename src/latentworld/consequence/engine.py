@@ -2,8 +2,8 @@
 
 What depends on the belief alone (maps foretold, the start of the drive train) is done once a belief. Of what depends
 on the candidates only the drive train is sequential; the rest is a few multiplications of tall matrices, the points at
-which the map is asked being their rows. Work is cut into pieces that stay in the cache, and big arrays are kept from call
-to call. ``benchmark/planning.py`` says which part of the machine's own peak that reaches.
+which the map is asked being their rows. Work is cut into pieces that stay in the cache, and big arrays are kept from
+call to call. ``benchmark/planning.py`` says which part of the machine's own peak that reaches.
 """
 
 from __future__ import annotations

@@ -174,8 +174,8 @@ def _free_space_ahead(
     return {"ahead": 2 * terms["field"] + terms["occupied"]}
 
 
-NEAR_BY = (0.35, 0.35)  # metres, radians: spread of the poses tried about the true one
-TRIED = 32  # poses about the true one, and as many anywhere
+SCALES = ((0.12, 0.12), (0.4, 0.4))  # metres, radians: spreads of the poses tried about the true one
+TRIED = 16  # poses at each scale about the true one, and as many anywhere as about it
 
 
 def _where(
@@ -189,8 +189,8 @@ def _where(
 ) -> dict[str, Tensor]:
     """Negative log likelihood, per square metre and radian, of the pose from which a goal was seen.
 
-    The normalising integral over the map is estimated by importance sampling: half of the poses near the true one,
-    half anywhere.
+    The normalising integral over the map is estimated by importance sampling from poses near the true one, poses
+    anywhere, and the true one itself: left out, a density ever narrower than the samples lie would be worth ever more.
     """
     n, length, _ = latents.shape
     last = len(t0) - 1  # of the chosen beliefs the one that has seen most
@@ -204,26 +204,31 @@ def _where(
     half = model.place.half
     inside = (true[:, :2].abs() < half - 0.1).all(1)
 
-    def noise(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator)
-
-    spread = true.new_tensor([NEAR_BY[0], NEAR_BY[0], NEAR_BY[1]])
-    near = true[:, None] + noise(2 * n, TRIED, 3) * spread
-    scale = true.new_tensor([half, half, torch.pi])
-    anywhere = (torch.rand(2 * n, TRIED, 3, generator=generator) * 2 - 1) * scale
-    poses = torch.cat([true[:, None], near, anywhere], 1)
+    poses, density = _tried(true, half, generator)
     score = model.place(
         model.place.mapped(belief.memory).repeat(2, 1, 1, 1), model.place.described(model.map.view(goal)), poses
     )
-    off = poses[:, 1:] - true[:, None]
-    off = torch.cat([off[..., :2], torch.remainder(off[..., 2:] + torch.pi, 2 * torch.pi) - torch.pi], -1)
-    normal = torch.exp(-0.5 * (off / spread).square().sum(-1)) / (spread.prod() * (2 * torch.pi) ** 1.5)
-    density = 0.5 * normal + 0.5 / (8 * scale.prod())
-    within = (poses[:, 1:, :2].abs() <= half).all(-1)
-    share = score[:, 1:] - density.log() - math.log(2 * TRIED)
-    share = share.masked_fill(~within, -torch.inf)
-    likelihood = score[:, 0] - share.logsumexp(1)
+    share = score - density.log() - math.log(poses.shape[1])
+    within = (poses[..., :2].abs() <= half).all(-1)
+    likelihood = score[:, 0] - share.masked_fill(~within, -torch.inf).logsumexp(1)
     return {"where": -(likelihood[inside].sum() / inside.sum().clamp_min(1))}
+
+
+def _tried(true: Tensor, half: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Poses (N, Q, 3) about the true ones (N, 3), which come first, and anywhere on the map; how densely they lie."""
+    n, near = len(true), TRIED * len(SCALES)
+    spreads = true.new_tensor([(metres, metres, radians) for metres, radians in SCALES])
+    noise = torch.randn((n, len(SCALES), TRIED, 3), generator=generator) * spreads[:, None]
+    scale = true.new_tensor([half, half, torch.pi])
+    anywhere = (torch.rand((n, near, 3), generator=generator) * 2 - 1) * scale
+    poses = torch.cat([true[:, None], true[:, None] + noise.flatten(1, 2), anywhere], 1)
+    off = poses - true[:, None]
+    off = torch.cat([off[..., :2], torch.remainder(off[..., 2:] + torch.pi, 2 * torch.pi) - torch.pi], -1)
+    density = poses.new_full(poses.shape[:2], 0.5 / float(8 * scale.prod()))
+    for spread in spreads:
+        normal = torch.exp(-0.5 * (off / spread).square().sum(-1)) / (spread.prod() * (2 * torch.pi) ** 1.5)
+        density += 0.5 / len(SCALES) * normal
+    return poses, density
 
 
 class _Ahead(NamedTuple):

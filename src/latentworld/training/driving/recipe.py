@@ -67,7 +67,7 @@ RECIPES = {
             HELD_OUT,
             (
                 Stage(500, encoder=True, clips=24, length=20, horizon=15, starts=4, rate=7e-4),
-                Stage(700, encoder=False, clips=24, length=40, horizon=15, starts=4, rate=7e-4),
+                Stage(600, encoder=False, clips=24, length=40, horizon=15, starts=4, rate=7e-4),
             ),
             MODEL,
             depth_dropout=0.25,
