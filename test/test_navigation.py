@@ -14,16 +14,16 @@ from latentworld.types import Action, Frame, Goal, GoalKind, LatentworldError, P
 
 def test_evaluate_navigation_drives_and_writes_figures(tmp_path):
     path = tmp_path / "figures.json"
-    evaluate(rooms=6, image_rooms=2, controllers=("world_model", "blind"), json=path)
+    evaluate(rooms=6, trials=("pose",), controllers=("world_model", "blind"), json=path)
     document = json.loads(path.read_text())
     figures = document["figures"]
     assert set(document) == {"figures", "settings", "machine"}
     assert figures["pose_clean"] >= 0.6 and figures["pose_drop"] == 0
-    assert figures["pose_clean_blocked"] > figures["blind_clean_blocked"]
+    assert figures["pose_clean_blocked"] > figures["blind_pose_clean_blocked"]
     assert 0 < figures["plan_ms_p50"] <= figures["plan_ms_p99"]
-    assert {"image_success", "blind_contact", "pose_contact"} <= set(figures)
+    assert {"blind_pose_contact", "pose_contact"} <= set(figures)
     assert all(isinstance(value, float) for value in figures.values())
-    first = document["settings"]["episodes"]["world_model"][0]
+    first = document["settings"]["episodes"]["world_model pose"][0]
     assert first["seed"] == FIRST_TEST_SEED
 
 

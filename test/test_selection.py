@@ -11,7 +11,9 @@ from latentworld.evaluation.navigation import goals, run_episode
 from latentworld.evaluation.oracle import OracleSimulator
 from latentworld.parameters import check
 from latentworld.selection.critics import Scene, critics, weigh
+from latentworld.selection.explorer import Explorer
 from latentworld.selection.parameters import SelectionParameters
+from latentworld.selection.retreat import Retreat
 from latentworld.selection.seeds import seed_plans, shifted
 from latentworld.selection.selector import ActionSelector
 from latentworld.selection.solvers import SOLVERS, solver
@@ -260,3 +262,75 @@ def test_after_a_violation_it_goes_slowly_for_a_while_and_plans_anew():
     assert fastest(1.1 + P.violation_time + 0.1) > 0.4
     assert Wariness(P).notice(replace(state(1.0), p_value=1e-6))
     assert not Wariness(replace(P, violation_p_value=0.0)).notice(replace(state(1.0), p_value=0.0))
+
+
+def test_a_robot_that_gets_nowhere_backs_off_the_way_it_came():
+    """Driven to a wall in an arc; everything ahead is refused."""
+    retreat = Retreat(P)
+    pose, came = np.zeros(3), []
+    for step in range(30):
+        pose = pose + 0.1 * np.array([0.4 * np.cos(pose[2]), 0.4 * np.sin(pose[2]), 0.3])
+        came.append(pose)
+        assert not retreat.stuck(state(0.1 * step, pose=pose))
+    nowhere = [retreat.stuck(state(3.0 + 0.1 * step, pose=pose)) for step in range(50)]
+    assert not any(nowhere[: round(10 * P.stuck_time) - 5]) and any(nowhere[: round(10 * P.stuck_time) + 2])
+    back = retreat.plan(state(8.0, pose=pose))
+    assert (back[:, 0] <= 0).all() and back[:, 0].min() == pytest.approx(-P.max_reverse)
+    where = pose.copy()
+    for linear, angular in back:
+        where[2] += angular * P.dt
+        where[:2] += linear * P.dt * np.array([np.cos(where[2]), np.sin(where[2])])
+    assert np.hypot(*(where[:2] - pose[:2])) > 0.25
+    assert min(np.hypot(*(where[:2] - there[:2])) for there in came) < 0.05
+
+
+def test_what_cannot_drive_on_is_told_to_go_back():
+    class Blocked(OpenFloor):
+        def simulate(self, state, candidates, dt, latents=False):
+            c = super().simulate(state, candidates, dt, latents)
+            c.contact[candidates[..., 0].max(1) > 0.01] = 1.0
+            c.contact[np.abs(candidates[..., 1]).max(1) > 0.9] = 1.0
+            return c
+
+    selector = ActionSelector(Blocked())
+    for step in range(20):  # how it came
+        selector.retreat.stuck(state(0.1 * step, pose=(-1.0 + 0.05 * step, 0.0, 0.0)))
+    plans = [selector.select(state(2.0 + 0.1 * step), pose_goal(2, 0), 1.0) for step in range(60)]
+    backs = [plan for plan in plans if "backs off" in plan.message]
+    assert backs and all(plan.status == PlanStatus.OK and plan.sequence.values[0, 0] < 0 for plan in backs)
+
+
+def test_a_flat_cost_is_said():
+    class Flat(OpenFloor):
+        def simulate(self, state, candidates, dt, latents=False):
+            return super().simulate(state, np.zeros_like(candidates), dt, latents)
+
+    plan = ActionSelector(Flat(), replace(P, smoothness_weight=0.0)).select(state(), pose_goal(2, 0), 1.0)
+    assert plan.cost_spread < P.flat_spread and "not to be trusted" in plan.message
+
+
+def known_floor(unknown_left):
+    """Five metres of free floor around the origin, of which nothing is known to the left."""
+    doubt = np.full((28, 28), 0.05)
+    if unknown_left:
+        doubt[18:] = 0.5
+    return FreeSpace(np.ones((28, 28)), doubt, np.array([-2.7, -2.7]), 0.2)
+
+
+def test_it_explores_towards_what_is_not_known_and_says_when_nothing_is_left():
+    prospect = Explorer(P).look(state(), known_floor(True))
+    assert prospect.gain > 1.0 and 0.3 < prospect.pose[2] < 2.8
+    assert Explorer(P).look(state(), known_floor(False)).gain < P.explored_gain
+    goal = Goal(GoalKind.EXPLORE)
+    selector = ActionSelector(OpenFloor())
+    selector.simulator.free_space = lambda state: known_floor(True)
+    assert selector.select(state(), goal, 1.0).status == PlanStatus.OK
+    selector.simulator.free_space = lambda state: known_floor(False)
+    plan = selector.select(state(60.0), goal, 1.0)
+    assert plan.status == PlanStatus.GOAL_REACHED and plan.message == "nothing more to learn"
+
+
+def test_walls_hide_what_is_not_known_behind_them():
+    space = known_floor(True)
+    space.clearance[15:17] = -0.3
+    assert Explorer(P).look(state(), space).gain < P.explored_gain

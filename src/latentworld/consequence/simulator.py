@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from latentworld.consequence.engine import Prepared, RolloutEngine
-from latentworld.model.latent_map import compose
+from latentworld.model.latent_map import compose, relative
 from latentworld.model.world_model import Belief, WorldModel
 from latentworld.types import Consequences, FreeSpace, LatentworldError, WorldState
 
@@ -55,6 +55,14 @@ class ConsequenceSimulator:
         middle = np.asarray(state.pose[:2]) - belief.place[0, :2].numpy()
         first = model.map.centres[0, 0].numpy()
         return FreeSpace(clearance.numpy(), doubt.numpy(), middle + first, model.config.cell)
+
+    def look(self, state: WorldState, poses: np.ndarray, ahead: float) -> np.ndarray:
+        """Latents (K, D) that would be seen from poses (K, 3) in odom, ``ahead`` seconds from now."""
+        with torch.inference_mode():
+            belief = self._belief(state)
+            seen = relative(torch.from_numpy(np.asarray(state.pose, np.float32)), torch.from_numpy(poses))
+            predicted, _ = self.model.foresee(belief, seen[None], torch.full((1, len(poses), 1), ahead))
+            return predicted[0].numpy()
 
     def _prepare(self, state: WorldState) -> Prepared:
         """What is the same for all candidates: a planner asks many times about one state."""

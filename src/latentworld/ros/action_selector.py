@@ -122,7 +122,7 @@ class ActionSelectorNode(ManagedNode):
     def _note(self, plan: Plan) -> None:
         self.diagnostics.count("plans")
         self.diagnostics.took("plan", plan.used)
-        if plan.status in (PlanStatus.OK, PlanStatus.GOAL_REACHED):
+        if plan.status in (PlanStatus.OK, PlanStatus.GOAL_REACHED) and not plan.message:
             self.diagnostics.clear("plan")
         else:
             self.diagnostics.problem("plan", WARN, f"plan {plan.status.name}: {plan.message}")

@@ -21,8 +21,9 @@ class RemoteSimulator:
     """Asks the service and waits, on the faculties' thread while the executor spins; never past ``give_up_at``."""
 
     def __init__(self, node: ManagedNode, model: WorldModel) -> None:
-        # Free space is a cheap look at the belief, and this process holds the model anyhow, for goal images.
-        self.free_space = ConsequenceSimulator(model).free_space
+        # Free space and views are cheap looks at the belief, and this process holds the model anyhow.
+        own = ConsequenceSimulator(model)
+        self.free_space, self.look = own.free_space, own.look
         self._client = node.create_client(Simulate, "simulate")
         self._node = node
         self._state: tuple[WorldState, object] | None = None

@@ -17,6 +17,7 @@ STRIDE = 2  # cells from one place tried to the next
 KNOWN, UNKNOWN = 0.12, 0.35  # metres of doubt about clearance: all is known, nothing is
 ROOM = 0.05  # metres beside the base that a place to look from must have
 PATIENCE = 6.0  # seconds after which another place is chosen
+REACHABLE = 8.0  # metres, narrow ground counting for more: what is farther is behind something
 TURNING = 0.35  # metres of driving that half a turn counts for
 
 
@@ -65,8 +66,8 @@ class Explorer:
         gains = _gains(space, poses)
         far = WayToGoal(space, state.pose, self.parameters.way_margin)(poses[:, :2])
         far = far + TURNING * np.abs(turn(poses[:, 2] - state.pose[2])) / np.pi
-        best = int((gains / (1.0 + far)).argmax())
-        return Prospect(poses[best], float(gains[best]))
+        best = int((gains * (far < REACHABLE) / (1.0 + far)).argmax())
+        return Prospect(poses[best], float(gains[best] * (far[best] < REACHABLE)))
 
 
 def _gains(space: FreeSpace, poses: np.ndarray) -> np.ndarray:

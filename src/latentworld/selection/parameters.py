@@ -32,6 +32,11 @@ class SelectionParameters:
         0.3, "probability of a drop within reaction_time at which a plan is refused", 0.0, 1.0
     )
     reaction_time: float = parameter(0.8, "seconds of a plan that must be safe, or the robot stands", 0.0, 10.0)
+    stuck_time: float = parameter(3.0, "seconds without getting anywhere after which it backs off", 0.5, 60.0)
+    retreat_time: float = parameter(1.2, "seconds that it then goes back along the way it came", 0.0, 30.0)
+    flat_spread: float = parameter(
+        0.02, "std / mean of the costs of samples below which a plan is said not to be trusted", 0.0, 1.0
+    )
     violation_p_value: float = parameter(
         2e-4, "p-value of the surprise below which the robot goes slowly for a while and plans anew; 0: never", 0.0, 1.0
     )
@@ -63,6 +68,20 @@ class SelectionParameters:
     clearance_power: int = parameter(1, "exponent of that cost", 1, 4)
     clearance_wanted: float = parameter(0.15, "metres between the rim of the base and anything", 0.0, 5.0)
     caution: float = parameter(0.5, "spreads of doubt by which clearance is read as smaller", 0.0, 10.0)
+    goal_image_weight: float = parameter(
+        0.5, "cost of a unit of squared difference from a goal image where a plan ends near its place", 0.0, 1e6
+    )
+    goal_image_power: int = parameter(1, "exponent of that cost", 1, 4)
+    uncertainty_weight: float = parameter(
+        0.5, "cost of a metre by which opinions of the model differ, mean over the horizon", 0.0, 1e6
+    )
+    uncertainty_power: int = parameter(1, "exponent of that cost", 1, 4)
+    speed_weight: float = parameter(0.1, "cost of top speed where there is no room", 0.0, 1e6)
+    speed_power: int = parameter(1, "exponent of that cost", 1, 4)
+    surprise_weight: float = parameter(
+        0.05, "cost of top speed for each order of magnitude by which a frame is rarer than p = 0.01", 0.0, 1e6
+    )
+    surprise_power: int = parameter(1, "exponent of that cost", 1, 4)
     smoothness_weight: float = parameter(0.02, "cost of changing speed, mean over the horizon", 0.0, 1e6)
     smoothness_power: int = parameter(1, "exponent of that cost", 1, 4)
 

@@ -11,6 +11,7 @@ from latentworld.selection.critics import Scene, critics, weigh
 from latentworld.selection.explorer import Explorer
 from latentworld.selection.locator import GoalLocator
 from latentworld.selection.parameters import SelectionParameters
+from latentworld.selection.retreat import Retreat
 from latentworld.selection.seeds import seed_plans, shifted
 from latentworld.selection.solvers import solver
 from latentworld.selection.wariness import Wariness
@@ -38,6 +39,8 @@ class Simulator(Protocol):
 
     def free_space(self, state: WorldState) -> FreeSpace: ...
 
+    def look(self, state: WorldState, poses: np.ndarray, ahead: float) -> np.ndarray: ...
+
 
 class ActionSelector:
     """Model-predictive control by sampling: imagine, choose, send the start of the best, and choose again."""
@@ -49,6 +52,7 @@ class ActionSelector:
         self.parameters = parameters or SelectionParameters()
         self.critics = critics()
         self.wariness, self.explorer = Wariness(self.parameters), Explorer(self.parameters)
+        self.retreat = Retreat(self.parameters)
         self.seeds = seed_plans(self.parameters)
         self.reset()
 
@@ -58,6 +62,7 @@ class ActionSelector:
         self.last: ActionSequence | None = None
         self.last_stamp = 0
         self.explorer.reset()
+        self.retreat.reset()
         if self.locator:
             self.locator.reset()
 
@@ -79,7 +84,10 @@ class ActionSelector:
                 return self._stand(state, PlanStatus.GOAL_REACHED, "nothing more to learn", deadline, began)
             if final and self._there(state, target, goal.tolerance):
                 return self._stand(state, PlanStatus.GOAL_REACHED, "", deadline, began)
-            return self._search(state, target, space, deadline, began)
+            stuck = self.retreat.stuck(state)
+            if stuck and (back := self._back_off(state, deadline, began)) is not None:
+                return back
+            return self._search(state, goal, target, space, deadline, began)
         except LatentworldError as failure:
             return self._stand(state, PlanStatus.FAILED, str(failure), deadline, began)
 
@@ -107,18 +115,21 @@ class ActionSelector:
             return (None, True) if goal.kind == GoalKind.EXPLORE else (place.pose.astype(np.float32), False)
         return prospect.pose.astype(np.float32), False
 
-    def _search(self, state: WorldState, target: np.ndarray, space: FreeSpace, deadline: float, began: float) -> Plan:
+    def _search(
+        self, state: WorldState, goal: Goal, target: np.ndarray, space: FreeSpace, deadline: float, began: float
+    ) -> Plan:
         p = self.parameters
         if self.wariness.notice(state):
             self.last = None
         self.solver.high[0] = self.wariness.top_speed(state.stamp)
         way = WayToGoal(space, target, p.way_margin)
+        latent = look = None
+        if goal.latent is not None:
+            latent, look = goal.latent.vector, lambda poses: self.simulator.look(state, poses, p.horizon * p.dt)
 
         def evaluate(batch: np.ndarray) -> tuple[np.ndarray, Consequences]:
-            imagined = self.simulator.simulate(state, batch, p.dt)
-            if not all(np.isfinite(part).all() for part in (imagined.poses, imagined.contact, imagined.drop)):
-                raise LatentworldError("consequences: expected finite numbers, got NaN or infinity")
-            costs, total = weigh(Scene(state, batch, imagined, target, way, p), self.critics)
+            imagined = self._imagine(state, batch)
+            costs, total = weigh(Scene(state, batch, imagined, target, way, p, latent, look), self.critics)
             return total, _judged(imagined, costs, total)
 
         seeds, mean = self.seeds, np.zeros((p.horizon, 2), np.float32)
@@ -132,11 +143,35 @@ class ActionSelector:
         self.last, self.last_stamp = sequence, state.stamp
         consequence = found.extra.only(found.index)
         status, message = self._validate(consequence, found.extra.only(0))
+        if status == PlanStatus.OK and found.spread < p.flat_spread:
+            message = f"costs of all samples are nearly the same (std / mean {found.spread:.3f}): not to be trusted"
         used = time.perf_counter() - began
         shown = found.extra.first(SHOWN)
         return Plan(
             state.stamp, state.observation_stamp, state.model_id, status, sequence, consequence,
             found.samples, found.iterations, deadline, used, found.spread, shown, message,
+        )  # fmt: skip
+
+    def _imagine(self, state: WorldState, batch: np.ndarray) -> Consequences:
+        imagined = self.simulator.simulate(state, batch, self.parameters.dt)
+        if not all(np.isfinite(part).all() for part in (imagined.poses, imagined.contact, imagined.drop)):
+            raise LatentworldError("consequences: expected finite numbers, got NaN or infinity")
+        return imagined
+
+    def _back_off(self, state: WorldState, deadline: float, began: float) -> Plan | None:
+        """Back along the way it came, if that is safe; None where it is not."""
+        p = self.parameters
+        back = self.retreat.plan(state)
+        if not back.any():
+            return None
+        imagined = self._imagine(state, np.stack([np.zeros_like(back), back]))
+        status, _ = self._validate(imagined.only(1), imagined.only(0))
+        if status != PlanStatus.OK:
+            return None
+        self.last = None
+        return Plan(
+            state.stamp, state.observation_stamp, state.model_id, status, ActionSequence(p.dt, back), imagined.only(1),
+            2, 1, deadline, time.perf_counter() - began, message="got nowhere: backs off along the way it came",
         )  # fmt: skip
 
     def _validate(self, chosen: Consequences, standing: Consequences) -> tuple[PlanStatus, str]:

@@ -15,7 +15,8 @@ from latentworld.types import Consequences, WorldState
 class Scene(NamedTuple):
     """All that a critic may look at. candidates: (K, H, 2). goal: (3,) x, y, yaw in odom, yaw NaN where any will do.
 
-    way: how far it is from anywhere to the goal, round what is in between.
+    way: how far it is from anywhere to the goal, round what is in between. latent: (D,) of a goal image, and look:
+    poses (K, 3) in odom -> latents (K, D) that would be seen there; None where the goal is a pose.
     """
 
     state: WorldState
@@ -24,6 +25,8 @@ class Scene(NamedTuple):
     goal: np.ndarray
     way: WayToGoal
     parameters: SelectionParameters
+    latent: np.ndarray | None = None
+    look: Callable[[np.ndarray], np.ndarray] | None = None
 
 
 Critic = Callable[[Scene], np.ndarray]
@@ -35,10 +38,15 @@ def critics() -> dict[str, Critic]:
     from latentworld.selection.critics.contact import contact
     from latentworld.selection.critics.drop import drop
     from latentworld.selection.critics.goal import goal
+    from latentworld.selection.critics.goal_image import goal_image
     from latentworld.selection.critics.heading import heading
     from latentworld.selection.critics.smoothness import smoothness
+    from latentworld.selection.critics.speed import speed
+    from latentworld.selection.critics.surprise import surprise
+    from latentworld.selection.critics.uncertainty import uncertainty
 
-    return {f.__name__: f for f in (goal, heading, contact, drop, clearance, smoothness)}
+    every = (goal, goal_image, heading, contact, drop, clearance, uncertainty, speed, surprise, smoothness)
+    return {critic.__name__: critic for critic in every}
 
 
 def weigh(scene: Scene, judges: dict[str, Critic]) -> tuple[dict[str, np.ndarray], np.ndarray]:
