@@ -57,9 +57,7 @@ class RolloutEngine:
     def prepare(self, belief: Belief, velocity: Tensor) -> Prepared:
         """belief: of one robot. velocity: (1, 4) measured and commanded v, w."""
         model = self.model
-        maps = belief.memory.unsqueeze(1)
-        if self.config.maps_ahead:
-            maps = model.foresight(belief.memory)
+        maps = model.foresight(belief.memory)
         motor = torch.tanh(model.drive_train.start(torch.cat([belief.hidden, velocity], -1)))
         return Prepared(maps[0].flatten(2).transpose(1, 2).contiguous(), motor, belief.place[0])
 
@@ -81,7 +79,7 @@ class RolloutEngine:
         net = self.model.risk.net
         hidden = torch.addmm(net[0].bias, said, net[0].weight.T).relu_()
         contact, drop = torch.addmm(net[2].bias, hidden, net[2].weight.T).view(k, horizon, 2).unbind(-1)
-        doubt = field[:, :, 0, ASPECTS:].std(-1) if self.opinions > 1 else torch.zeros_like(contact)
+        doubt = field[:, :, 0, ASPECTS:].std(-1, correction=self.opinions > 1)
         parts = (
             motor, poses, contact + aspects[:, :, 0, 4], drop + aspects[:, :, 0, 5],
             aspects[:, :, 0, 0], spread[:, :, 0], aspects[:, :, 0, 2], doubt,
@@ -115,10 +113,9 @@ class RolloutEngine:
         k, horizon, p, _ = points.shape
         rows, shares = self._rows(prepared, points)
         maps = prepared.maps
-        if len(maps) > 1:
-            times = (torch.arange(horizon, device=points.device) + 1) * dt
-            maps = torch.mm(self.model.foresight.shares(times), maps.flatten(1)).view(horizon, *maps.shape[1:])
-            rows = rows + (torch.arange(horizon, device=points.device) * maps.shape[1])[:, None, None]
+        times = (torch.arange(horizon, device=points.device) + 1) * dt
+        maps = torch.mm(self.model.foresight.shares(times), maps.flatten(1)).view(horizon, *maps.shape[1:])
+        rows = rows + (torch.arange(horizon, device=points.device) * maps.shape[1])[:, None, None]
         rows, shares, table = rows.view(-1, 4), shares.view(-1, 4), maps.reshape(-1, maps.shape[-1])
         n, width = self.opinions, self.second.shape[2]
         found = self._buffer("found", k * horizon * p, ASPECTS + n)

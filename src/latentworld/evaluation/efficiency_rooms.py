@@ -16,7 +16,6 @@ import numpy as np
 from latentworld.evaluation import navigation
 from latentworld.evaluation.efficiency_runs import ARMS, TIMED, Ask, Key, trainers_of
 from latentworld.model import checkpoint
-from latentworld.model.config import ModelConfig
 from latentworld.model.decoded_world_model import DecodedWorldModel
 from latentworld.model.world_model import WorldModel
 from latentworld.selection.parameters import SelectionParameters
@@ -56,7 +55,6 @@ def recipe(study: RoomStudy, arm: str, place: str, seed: int) -> Recipe:
         train=CollectSettings(study.rooms),
         validation=CollectSettings(study.held_out, RECIPES["nav-small"].validation.first_seed),
         stages=(Stage(study.steps, True, study.batch, length=24, horizon=15, starts=6, rate=RATES[arm]),),
-        model=ModelConfig(),  # neither maps foretold nor places: a pose in a room at rest asks for neither
         weights=replace(RECIPES["nav-small"].weights, recall=0.0),  # it has no counterpart in pixels
         arm=arm,
         seed=seed,

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 
 from latentworld.types import LatentworldError
-
-LATER = {"maps_ahead": 0, "map_period": 0.8, "opinions": 1, "place_dim": 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +18,13 @@ class ModelConfig:
     latent_dim: int = 256
     hidden_dim: int = 256  # recurrent half of the belief
     map_channels: int = 16  # spatial half of the belief
-    map_cells: int = 24  # cells a side
+    map_cells: int = 28  # cells a side
     cell: float = 0.2  # metres a cell
     view_cells: tuple[int, int] = (16, 24)  # what one latent speaks about: cells ahead, cells across
-    maps_ahead: int = 0  # maps foretold
+    maps_ahead: int = 4  # maps foretold
     map_period: float = 0.8  # seconds from one of them to the next
-    opinions: int = 1  # heads that read free space off the map; where they differ, the model does not know
-    place_dim: int = 0  # numbers by which a place is known again; 0: not at all
+    opinions: int = 3  # heads that read free space off the map; where they differ, the model does not know
+    place_dim: int = 16  # numbers by which a place is known again
     motor_dim: int = 64  # state of the imagined drive train
     imagination_dt: float = 0.2  # seconds a step
     camera_period: float = 0.1  # seconds
@@ -44,10 +42,7 @@ class ModelConfig:
         return self.hidden_dim + self.latent_dim + 3 + self.map_channels * self.map_cells**2
 
     def to_json(self) -> str:
-        values = asdict(self)
-        if self == replace(self, **LATER):  # so that weights from before these were thought of keep their model_id
-            values = {name: value for name, value in values.items() if name not in LATER}
-        return json.dumps(values)
+        return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> ModelConfig:

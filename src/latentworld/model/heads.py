@@ -71,10 +71,8 @@ class FreeSpaceHead(nn.Module):
         return [lambda features, net=net: self._field(net(features)) for net in (self.net, *self.others)]
 
     def forward(self, features: Tensor) -> Field:
-        if not self.others:
-            return self._field(self.net(features))
         said = torch.stack([net(features) for net in (self.net, *self.others)])
-        return self._field(said.mean(0))._replace(doubt=said[..., 0].std(0))
+        return self._field(said.mean(0))._replace(doubt=said[..., 0].std(0, correction=len(said) > 1))
 
     def _field(self, said: Tensor) -> Field:
         clearance, spread, ledge, ledge_spread, contact, drop = said.unbind(-1)
@@ -98,19 +96,3 @@ class RiskHead(nn.Module):
     def forward(self, motor: Tensor, field: Tensor) -> tuple[Tensor, Tensor]:
         """motor: (..., M). field: (..., points * ASPECTS). Returns logits (...,), (...,)."""
         return self.net(torch.cat([motor, field], -1)).unbind(-1)
-
-
-class RelativePoseHead(nn.Module):
-    """Belief (N, B) and the latent of a goal image (N, D) -> where that image was taken, seen from the robot.
-
-    Returns (N, 3) x, y (m), yaw (rad), and (N,) the expected error of x, y (m, Laplace scale).
-    """
-
-    def __init__(self, config: ModelConfig):
-        super().__init__()
-        self.net = perceptron(config.hidden_dim + 2 * config.latent_dim, 256, 256, 5)
-
-    def forward(self, hidden: Tensor, latent: Tensor, goal: Tensor) -> tuple[Tensor, Tensor]:
-        out = self.net(torch.cat([hidden, latent, goal], -1))
-        yaw = torch.atan2(out[..., 2], out[..., 3] + 1)
-        return torch.cat([out[..., :2], yaw.unsqueeze(-1)], -1), spread_of(out[..., 4])

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from latentworld.model.config import ModelConfig
 from latentworld.model.dynamics import DriveTrain, LatentPredictor, Recurrence
 from latentworld.model.encoder import ConvEncoder, to_input
-from latentworld.model.heads import ASPECTS, Field, FreeSpaceHead, RelativePoseHead, RiskHead
+from latentworld.model.heads import ASPECTS, Field, FreeSpaceHead, RiskHead
 from latentworld.model.latent_map import LatentMap, compose, rotate
 from latentworld.model.map_foresight import MapForesight
 from latentworld.model.place_matcher import PlaceMatcher
@@ -75,12 +75,8 @@ class WorldModel(nn.Module):
         # Points of the base at which risk is asked of the map: its middle and its front.
         self.register_buffer("probe", torch.tensor([[0.0, 0.0], [config.base_radius, 0.0]]), persistent=False)
         self.risk = RiskHead(config, len(self.probe))
-        if config.maps_ahead:
-            self.foresight = MapForesight(config)
-        if config.place_dim:
-            self.place = PlaceMatcher(config)
-        else:
-            self.relative_pose = RelativePoseHead(config)
+        self.foresight = MapForesight(config)
+        self.place = PlaceMatcher(config)
         # Sorted surprise scores of held-out ordinary frames: what p-values are read from.
         self.register_buffer("surprise_quantiles", torch.linspace(-3, 3, 513))
 
@@ -130,8 +126,6 @@ class WorldModel(nn.Module):
     def _field_along(self, belief: Belief, points: Tensor, dt: float) -> Field:
         """Free space at points (N, K, H, P, 2) in the robot's frame, each of H steps asked of the map of its time."""
         n, k, horizon, p, _ = points.shape
-        if not self.config.maps_ahead:
-            return Field(*(part.reshape(n, k, horizon, p) for part in self.field(belief, points.reshape(n, -1, 2))))
         # One look at all maps at once, each step then weighs them: no map is made for every step.
         maps = self.foresight(belief.memory)
         found = self.map.look_up(maps.flatten(1, 2), belief.place, points.reshape(n, -1, 2))

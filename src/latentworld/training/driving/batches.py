@@ -18,8 +18,8 @@ class Batch(NamedTuple):
     """n clips of T rows seen every ``stride`` rows, and what came after each row for H imagined steps.
 
     images: rgb (n, T, ...) and depth, or None when latents are at hand. rows: (n, T) row numbers in the dataset.
-    goal_rows: (n,) another row of the same episode. motion: (n, T, 8). velocity: (n, T, 4). odometry: (n, T, 3) poses.
-    goal_pose: (n, 3). actions: (n, T, H, 2). future: (n, T, H, 3) poses. contact, drop: (n, T, H). valid: (n, T, H).
+    goal_rows: (n, G) other rows of the same episode. motion: (n, T, 8). velocity: (n, T, 4). odometry: (n, T, 3) poses.
+    goal_pose: (n, G, 3). actions: (n, T, H, 2). future: (n, T, H, 3) poses. contact, drop: (n, T, H). valid: (n, T, H).
     query: (n, T, M, 4).
     """
 
@@ -49,11 +49,8 @@ def sample(
     starts, episodes = drives.starts(rng, n, length * stride)
     first, last = drives.offsets[episodes], drives.offsets[episodes] + drives.lengths[episodes] - 1
     rows = starts[:, None] + np.arange(length) * stride
-    # Half of the goals lie close by in time, half anywhere in the room: a far goal must be known to be far.
-    close = np.clip(starts + rng.integers(-30, length * stride + 30, n), first, last)
-    goal_rows = np.where(rng.random(n) < 0.5, close, rng.integers(first, last + 1))
-
     small = drives.small
+    goal_rows = _goals(small["odometry"], rng, rows[:, -1], first, last)
     odometry = small["odometry"][rows]
     # The command in force when a row was seen is the one given at the row before.
     commanded = small["action"][np.maximum(rows - 1, first[:, None])]
@@ -77,16 +74,34 @@ def sample(
     rgb = depth = goal_rgb = goal_depth = None
     if images:
         clips = [drives.images(start, start + length * stride, stride) for start in starts]
-        goals = [drives.images(row, row + 1) for row in goal_rows]
+        goals = [drives.images(row, row + 1) for row in goal_rows.flat]
         rgb, goal_rgb = np.stack([c[0] for c in clips]), np.concatenate([g[0] for g in goals])
+        goal_rgb = goal_rgb.reshape(*goal_rows.shape, *goal_rgb.shape[1:])
         if drives.depth is not None:
             depth, goal_depth = np.stack([c[1] for c in clips]), np.concatenate([g[1] for g in goals])
+            goal_depth = goal_depth.reshape(*goal_rows.shape, *goal_depth.shape[1:])
     query = np.stack([drives.query[s : s + length * stride][::stride] for s in starts]).astype(np.float32)
     arrays = (
         rgb, depth, rows, goal_rows, goal_rgb, goal_depth, motion, velocity, odometry[..., :3],
-        small["odometry"][goal_rows][:, :3], actions, future, contact, drop, valid, query,
+        small["odometry"][goal_rows][..., :3], actions, future, contact, drop, valid, query,
     )  # fmt: skip
     return Batch(stride, *(None if a is None else torch.from_numpy(np.ascontiguousarray(a)) for a in arrays))
+
+
+GOALS = 4  # a clip
+FAR, TRIES = 3.0, 8  # metres from the end of a clip to most goals; rows tried for one
+
+
+def _goals(odometry: np.ndarray, rng: np.random.Generator, ends: np.ndarray, first, last) -> np.ndarray:
+    """Rows (n, GOALS) of each clip's episode: one close by in time, one anywhere (a far goal must be known to be far),
+    the others within reach from where the clip ends, as what a robot is asked for.
+    """
+    n = len(ends)
+    close = np.clip(ends + rng.integers(-60, 30, n), first, last)
+    tried = rng.integers(first[:, None, None], last[:, None, None] + 1, (n, GOALS - 1, TRIES))
+    off = np.hypot(*np.moveaxis(odometry[tried, :2] - odometry[ends, None, None, :2], -1, 0))
+    within = np.take_along_axis(tried, ((off > 0.4) & (off < FAR)).argmax(2)[..., None], 2)[..., 0]
+    return np.column_stack([close, tried[:, 0, -1], within[:, 1:]])
 
 
 def _relative(pose: np.ndarray, other: np.ndarray) -> np.ndarray:

@@ -29,7 +29,6 @@ class Weights:
     occupied: float = 1.0
     contact: float = 1.0
     ego: float = 4.0
-    relative_pose: float = 0.3
     doubt: float = 0.1
     recall: float = 0.5
     ahead: float = 1.0
@@ -68,7 +67,7 @@ def losses(
     recall: bool = True,
     pictures: Tensor | None = None,
 ) -> dict[str, Tensor]:
-    """Every term, unweighted. latents: (n, T, D) of the clip. goals: (n, D) of goal_rows. recall: with that term.
+    """Every term, unweighted. latents: (n, T, D) of the clip. goals: (n, G, D) of goal_rows. recall: with that term.
     pictures: (n, T, C, 64, 64) of the clip, as the encoder got them, for a model with a decoder.
     """
     n, length, _ = latents.shape
@@ -90,11 +89,10 @@ def losses(
             seen = _variances(model.paint(latents[:, t0]) - pictures[:, t0], pictures)
             terms["paint"] = seen.mean() + _painting(model, pictures, ahead.pick(painted))
     terms |= _imagination(model, batch, some, t0)
-    if model.config.maps_ahead:
-        terms |= _free_space_ahead(model, batch, some, t0, generator)
-    if model.config.place_dim:
-        terms |= _where(model, batch, latents, goals, some, t0, generator)
-    terms |= _elsewhere(model, batch, latents, goals, some, t0, generator, recall)
+    terms |= _free_space_ahead(model, batch, some, t0, generator)
+    terms |= _where(model, batch, latents, goals, some, t0, generator)
+    if recall:
+        terms |= _elsewhere(model, batch, latents, goals, some, t0, generator)
     return terms
 
 
@@ -102,7 +100,7 @@ def _spread(latents: Tensor, goals: Tensor, generator: torch.Generator) -> dict[
     """Spread over rooms alone, latents fill with what never changes in one; half of it must come from within a clip."""
     other = latents[:, torch.randperm(latents.shape[1], generator=generator)]
     return {
-        "sigreg": sigreg(torch.cat([latents.flatten(0, 1), goals]), generator),
+        "sigreg": sigreg(torch.cat([latents.flatten(0, 1), goals.flatten(0, 1)]), generator),
         "change": sigreg((other - latents).flatten(0, 1), generator),
     }
 
@@ -195,18 +193,20 @@ def _where(
     n, length, _ = latents.shape
     last = len(t0) - 1  # of the chosen beliefs the one that has seen most
     belief = Belief(*(part[last * n :] for part in some))
-    row = torch.randint(length, (n,), generator=generator)
+    # Beside the goal, a view that was laid into the map itself, as long ago as the clip reaches.
+    row = torch.randint(max(1, int(t0[last]) // 2), (n,), generator=generator)
     each = torch.arange(n)
-    goal = torch.cat([goals, latents[each, row]])
-    here = batch.odometry[:, t0[last]].repeat(2, 1)
-    true = relative(here, torch.cat([batch.goal_pose, batch.odometry[each, row]]))
-    true = compose(belief.place.repeat(2, 1), true)  # in the map's frame
+    goal = torch.cat([goals.transpose(0, 1).flatten(0, 1), latents[each, row]])
+    pose = torch.cat([batch.goal_pose.transpose(0, 1).flatten(0, 1), batch.odometry[each, row]])
+    times = len(goal) // n
+    true = relative(batch.odometry[:, t0[last]].repeat(times, 1), pose)
+    true = compose(belief.place.repeat(times, 1), true)  # in the map's frame
     half = model.place.half
     inside = (true[:, :2].abs() < half - 0.1).all(1)
 
     poses, density = _tried(true, half, generator)
     score = model.place(
-        model.place.mapped(belief.memory).repeat(2, 1, 1, 1), model.place.described(model.map.view(goal)), poses
+        model.place.mapped(belief.memory).repeat(times, 1, 1, 1), model.place.described(model.map.view(goal)), poses
     )
     share = score - density.log() - math.log(poses.shape[1])
     within = (poses[..., :2].abs() <= half).all(-1)
@@ -308,30 +308,18 @@ def _elsewhere(
     some: Belief,
     t0: Tensor,
     generator: torch.Generator,
-    recall: bool,
 ) -> dict[str, Tensor]:
-    """The goal row and two rows of the clip, from each chosen belief: where were they taken, and what is to be seen
-    there?
+    """The goal row and two rows of the clip, from each chosen belief: what is to be seen there?
 
-    The second is asked as of now (``ahead`` 0). Its targets stand still: a place never seen can't be foretold, and
-    latents must not learn to say less for that.
+    It is asked as of now (``ahead`` 0). The targets stand still: a place never seen can't be foretold, and latents must
+    not learn to say less for that.
     """
     n, length, _ = latents.shape
-    s = len(t0)
     extra = torch.randint(length, (n, 2), generator=generator)
     each = torch.arange(n).unsqueeze(1)
-    goal = torch.cat([goals.unsqueeze(1), latents[each, extra]], 1).repeat(s, 1, 1)
-    pose = torch.cat([batch.goal_pose.unsqueeze(1), batch.odometry[each, extra]], 1)
+    goal = torch.cat([goals[:, :1], latents[each, extra]], 1).repeat(len(t0), 1, 1)
+    pose = torch.cat([batch.goal_pose[:, :1], batch.odometry[each, extra]], 1)
     here = batch.odometry[:, t0].transpose(0, 1).flatten(0, 1).unsqueeze(1).expand(-1, 3, -1)
-    target = relative(here, pose.repeat(s, 1, 1))
-    terms = {}
-    if not model.config.place_dim:
-        hidden = some.hidden.unsqueeze(1).expand(-1, 3, -1)
-        latent = some.latent.unsqueeze(1).expand(-1, 3, -1)
-        where, spread = model.relative_pose(hidden, latent, goal)
-        place = laplace(where[..., :2], spread.unsqueeze(-1), target[..., :2])
-        terms["relative_pose"] = place + (1 - (where[..., 2] - target[..., 2]).cos()).mean()
-    if recall:
-        recalled, _ = model.foresee(some, target, target.new_zeros(len(target), 3, 1))
-        terms["recall"] = (recalled - goal.detach()).square().mean()
-    return terms
+    target = relative(here, pose.repeat(len(t0), 1, 1))
+    recalled, _ = model.foresee(some, target, target.new_zeros(len(target), 3, 1))
+    return {"recall": (recalled - goal.detach()).square().mean()}

@@ -41,7 +41,6 @@ class Recipe:
     base: str = ""  # weights to begin with, where they fit; none: from nothing
 
 
-MODEL = ModelConfig(map_cells=28, maps_ahead=4, opinions=3, place_dim=16)
 ROOMS = CollectSettings(rooms=2400, first_seed=0, moving=0.4, looking=0.4)
 HELD_OUT = CollectSettings(rooms=120, first_seed=1_000_000, moving=0.4, looking=0.4)
 
@@ -57,7 +56,6 @@ RECIPES = {
                 Stage(2000, encoder=True, clips=32, length=24, horizon=15, starts=4, rate=1e-3),
                 Stage(800, encoder=False, clips=32, length=40, horizon=15, starts=4, rate=7e-4),
             ),
-            MODEL,
             depth_dropout=0.25,
         ),
         Recipe(
@@ -69,7 +67,6 @@ RECIPES = {
                 Stage(500, encoder=True, clips=24, length=20, horizon=15, starts=4, rate=7e-4),
                 Stage(600, encoder=False, clips=24, length=40, horizon=15, starts=4, rate=7e-4),
             ),
-            MODEL,
             depth_dropout=0.25,
             base="nav-small",
         ),
@@ -82,7 +79,7 @@ RECIPES = {
                 Stage(3, encoder=True, clips=4, length=12, horizon=5, starts=2, rate=1e-3, warm_up=1),
                 Stage(3, encoder=False, clips=4, length=12, horizon=5, starts=2, rate=1e-3, warm_up=1),
             ),
-            ModelConfig(maps_ahead=2, opinions=2, place_dim=4),
+            ModelConfig(map_cells=24, maps_ahead=2, opinions=2, place_dim=4),
         ),
     )
 }

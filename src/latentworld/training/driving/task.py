@@ -19,6 +19,7 @@ from latentworld.training.driving.recipe import Recipe, Stage
 from latentworld.training.stream import stream
 from latentworld.types import LatentworldError
 
+STRIDES = (1, 2, 4)  # rows of a drive from one row of a clip to the next
 ARMS = {"latent": WorldModel, "pixels": PixelWorldModel, "decoder": DecodedWorldModel}
 
 
@@ -60,22 +61,23 @@ class DrivingTask:
     def _encode(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Latents of the clips and of the goals, and the clips' pictures as the encoder got them."""
         n, length = batch.rows.shape
-        rgb = torch.cat([batch.rgb.flatten(0, 1), batch.goal_rgb])
+        rgb = torch.cat([batch.rgb.flatten(0, 1), batch.goal_rgb.flatten(0, 1)])
         depth = None
         if batch.depth is not None:
             without = torch.rand(2, n, generator=generator) < self.recipe.depth_dropout
             clip, goal = batch.depth.to(torch.float32), batch.goal_depth.to(torch.float32)
             clip[without[0]], goal[without[1]] = 0, 0  # a goal may come from another camera
-            depth = torch.cat([clip.flatten(0, 1), goal]).div_(1000)
+            depth = torch.cat([clip.flatten(0, 1), goal.flatten(0, 1)]).div_(1000)
         pictures = to_input(rgb, depth, self.recipe.model)
-        clips, goals = self.model.encoder(pictures).split([n * length, n])
+        clips, goals = self.model.encoder(pictures).tensor_split([n * length])
+        goals = goals.unflatten(0, batch.goal_rows.shape)
         return clips.unflatten(0, (n, length)), goals, pictures[: n * length].unflatten(0, (n, length))
 
 
 def _plan(stage: Stage, rng: np.random.Generator) -> dict:
-    """Half of the clips are seen at 10 Hz, half at 5 Hz, so that a dropped frame is nothing new."""
+    """Clips are seen at 10, 5 or 2.5 Hz: a dropped frame is nothing new, and what was seen long ago is asked for."""
     return {
-        "n": stage.clips, "length": stage.length, "stride": int(rng.integers(1, 3)),
+        "n": stage.clips, "length": stage.length, "stride": int(rng.choice(STRIDES)),
         "horizon": stage.horizon, "images": stage.encoder,
     }  # fmt: skip
 
