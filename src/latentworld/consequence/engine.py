@@ -20,6 +20,7 @@ from latentworld.model.latent_map import rotate
 from latentworld.model.world_model import Belief, Imagined, WorldModel
 
 PIECE = 1024  # points at a time
+LANES = 16  # numbers that a core handles at once
 
 
 class Prepared(NamedTuple):
@@ -40,18 +41,22 @@ class RolloutEngine:
         first, second, last = ([net[i] for net in opinions] for i in (0, 2, 4))
         self.first = torch.cat([layer.weight for layer in first]).T.contiguous()  # (C, 64 n)
         self.first_bias = torch.cat([layer.bias for layer in first])
-        self.second = torch.stack([layer.weight.T for layer in second]).contiguous()  # (n, 64, 64)
-        self.second_bias = torch.stack([layer.bias for layer in second])[:, None]
-        # All opinions' mean, and beside it each one's clearance: (n, 64, ASPECTS + n).
-        n = self.opinions
-        width = self.second.shape[2]
-        self.last = self.second.new_zeros(n, width, ASPECTS + n)
-        self.last_bias = self.second.new_zeros(ASPECTS + n)
+        self.second = [(layer.weight.T.contiguous(), layer.bias) for layer in second]  # n of (64, 64), (64,)
+        # All opinions' mean, and beside it each one's clearance; as wide as a matrix product is quick with.
+        n, width = self.opinions, len(self.second[0][1])
+        self.said = ASPECTS + n
+        self.last = self.first.new_zeros(n, width, -(-self.said // LANES) * LANES)
+        self.last_bias = self.first.new_zeros(self.last.shape[2])
         for i, layer in enumerate(last):
             self.last[i, :, :ASPECTS] = layer.weight.T / n
             self.last[i, :, ASPECTS + i] = layer.weight[0]
             self.last_bias[:ASPECTS] += layer.bias / n
             self.last_bias[ASPECTS + i] = layer.bias[0]
+        self.last = self.last.flatten(0, 1)  # (64 n, LANES or more)
+        # Of the drive train, what is added before both gates need not be added step by step.
+        cell = model.drive_train.cell
+        self.given_bias = cell.bias_ih.clone()
+        self.given_bias[: 2 * cell.hidden_size] += cell.bias_hh[: 2 * cell.hidden_size]
         self.buffers: dict[tuple, Tensor] = {}
 
     def prepare(self, belief: Belief, velocity: Tensor) -> Prepared:
@@ -79,7 +84,7 @@ class RolloutEngine:
         net = self.model.risk.net
         hidden = torch.addmm(net[0].bias, said, net[0].weight.T).relu_()
         contact, drop = torch.addmm(net[2].bias, hidden, net[2].weight.T).view(k, horizon, 2).unbind(-1)
-        doubt = field[:, :, 0, ASPECTS:].std(-1, correction=self.opinions > 1)
+        doubt = _spread(field[:, :, 0, ASPECTS:])
         parts = (
             motor, poses, contact + aspects[:, :, 0, 4], drop + aspects[:, :, 0, 5],
             aspects[:, :, 0, 0], spread[:, :, 0], aspects[:, :, 0, 2], doubt,
@@ -93,14 +98,14 @@ class RolloutEngine:
         m = cell.hidden_size
         steps = torch.cat([actions, actions.new_full((k, horizon, 1), dt)], -1).transpose(0, 1)
         given = self._buffer("given", horizon * k, 3 * m)
-        torch.addmm(cell.bias_ih, steps.reshape(-1, 3), cell.weight_ih.T, out=given)
+        torch.addmm(self.given_bias, steps.reshape(-1, 3), cell.weight_ih.T, out=given)
         given = given.view(horizon, k, 3 * m)
         states, recalled = self._buffer("states", horizon, k, m), self._buffer("recalled", k, 3 * m)
-        state, weight = start.expand(k, m), cell.weight_hh.T
+        state, weight, bias = start.expand(k, m), cell.weight_hh.T, cell.bias_hh[2 * m :]
         for step in range(horizon):
-            torch.addmm(cell.bias_hh, state, weight, out=recalled)
+            torch.mm(state, weight, out=recalled)
             gates = given[step, :, : 2 * m].add_(recalled[:, : 2 * m]).sigmoid_()
-            new = given[step, :, 2 * m :].addcmul_(gates[:, :m], recalled[:, 2 * m :]).tanh_()
+            new = given[step, :, 2 * m :].addcmul_(gates[:, :m], recalled[:, 2 * m :].add_(bias)).tanh_()
             torch.lerp(new, state, gates[:, m:], out=states[step])
             state = states[step]
         motor = states.transpose(0, 1)
@@ -117,19 +122,18 @@ class RolloutEngine:
         maps = torch.mm(self.model.foresight.shares(times), maps.flatten(1)).view(horizon, *maps.shape[1:])
         rows = rows + (torch.arange(horizon, device=points.device) * maps.shape[1])[:, None, None]
         rows, shares, table = rows.view(-1, 4), shares.view(-1, 4), maps.reshape(-1, maps.shape[-1])
-        n, width = self.opinions, self.second.shape[2]
-        found = self._buffer("found", k * horizon * p, ASPECTS + n)
+        width = len(self.second[0][1])
+        found = self._buffer("found", k * horizon * p, len(self.last_bias))
         for begin in range(0, len(rows), PIECE):
             end = min(begin + PIECE, len(rows))
             features = F.embedding_bag(rows[begin:end], table, per_sample_weights=shares[begin:end], mode="sum")
-            one = self._buffer("one", PIECE, n * width)[: end - begin]
+            one, two = (self._buffer(name, PIECE, len(self.first_bias))[: end - begin] for name in ("one", "two"))
             torch.addmm(self.first_bias, features, self.first, out=one).relu_()
-            two = self._buffer("two", n, PIECE, width)[:, : end - begin]
-            torch.baddbmm(self.second_bias, one.view(-1, n, width).transpose(0, 1), self.second, out=two).relu_()
-            piece = torch.addmm(self.last_bias, two[0], self.last[0], out=found[begin:end])
-            for i in range(1, n):
-                piece.addmm_(two[i], self.last[i])
-        return found.view(k, horizon, p, -1)
+            for i, (weight, bias) in enumerate(self.second):
+                mine = slice(i * width, (i + 1) * width)
+                torch.addmm(bias, one[:, mine], weight, out=two[:, mine])
+            torch.addmm(self.last_bias, two.relu_(), self.last, out=found[begin:end])
+        return found[:, : self.said].view(k, horizon, p, -1)
 
     def _rows(self, prepared: Prepared, points: Tensor) -> tuple[Tensor, Tensor]:
         """The four cells around each point (K, H, P, 2), as rows of a map, and the share of each: (K, H, P, 4)."""
@@ -162,8 +166,14 @@ class RolloutEngine:
         """Multiplications and additions in matrix products for K candidates of H steps."""
         cell, points = self.model.drive_train.cell, len(self.model.probe)
         m = cell.hidden_size
-        n, width, aspects = self.second.shape[0], self.second.shape[2], self.last.shape[2]
         step = 3 * m * (3 + m) + 2 * m
-        point = self.first.numel() + n * (width * width + width * aspects)
+        point = self.first.numel() + sum(weight.numel() for weight, _ in self.second) + len(self.last) * self.said
         risk = sum(layer.weight.numel() for layer in self.model.risk.net if hasattr(layer, "weight"))
         return 2 * k * horizon * (step + points * point + risk)
+
+
+def _spread(said: Tensor) -> Tensor:
+    """Standard deviation along the last axis, of few numbers: term by term that is ten times as quick."""
+    parts = said.unbind(-1)
+    mean = sum(parts) / len(parts)
+    return (sum((part - mean).square() for part in parts) / max(len(parts) - 1, 1)).sqrt()
