@@ -11,7 +11,7 @@ from latentworld.model import checkpoint
 from latentworld.model.config import ModelConfig
 from latentworld.model.dynamics import integrate
 from latentworld.model.encoder import to_input
-from latentworld.model.latent_map import compose, relative, rotate
+from latentworld.model.latent_map import cell_centres, compose, relative, rotate
 from latentworld.model.losses import laplace, sigreg
 from latentworld.model.world_model import WorldModel
 from latentworld.types import LatentworldError
@@ -102,13 +102,13 @@ def test_a_view_lands_ahead_of_the_robot_whichever_way_it_faces(model):
         left, right = (rotate(torch.tensor([0.8, y]), place[0, 2]) for y in (0.8, -0.8))
         fuse, map_.fuse = map_.fuse, Spy(model.config.map_channels)
         try:
-            map_.update(torch.zeros(1, model.config.map_channels, 24, 24), place, view)
+            map_.update(torch.zeros(1, model.config.map_channels, 28, 28), place, view)
             seen = map_.fuse.seen[0, 0]
         finally:
             map_.fuse = fuse
-        column, row = ((left / model.config.cell) + 11.5).round().int().tolist()
+        column, row = ((left / model.config.cell) + 13.5).round().int().tolist()
         assert seen[row, column] > 0.9
-        column, row = ((right / model.config.cell) + 11.5).round().int().tolist()
+        column, row = ((right / model.config.cell) + 13.5).round().int().tolist()
         assert seen[row, column] < 0.1
 
 
@@ -198,3 +198,25 @@ def test_foreign_checkpoints_are_refused(model, tmp_path):
     save_file({"x": torch.zeros(2)}, path, {"format": "latentworld-1", "config": strange})
     with pytest.raises(LatentworldError, match="wings"):
         checkpoint.load(path)
+
+
+def test_scores_everywhere_are_those_of_each_pose():
+    torch.manual_seed(1)
+    place, view = WorldModel().place, torch.randn(1, 17, 24, 16)
+    memory = torch.randn(1, 16, 28, 28)
+    with torch.no_grad():
+        mapped, described = place.mapped(memory), place.described(view)
+        everywhere = place.everywhere(mapped, place.kernel(described))
+        centres = cell_centres(28, 0.2)
+        for heading, row, column in ((0, 14, 14), (7, 3, 20), (23, 27, 0)):
+            pose = torch.tensor([[[*centres[row, column], place.headings[heading]]]])
+            assert torch.isclose(place(mapped, described, pose), everywhere[heading, row, column], atol=1e-4)
+
+
+def test_maps_foretold_are_weighed_by_time():
+    foresight = WorldModel().foresight
+    shares = foresight.shares(torch.tensor([0.0, 0.4, 0.8, 2.0, 9.0]))
+    assert torch.allclose(shares.sum(1), torch.ones(5))
+    assert torch.allclose(shares[1, :3], torch.tensor([0.5, 0.5, 0.0])) and shares[4, -1] == 1
+    memory = torch.randn(2, 16, 28, 28)
+    assert torch.equal(foresight(memory)[:, 0], memory)

@@ -9,9 +9,12 @@ import pytest
 import torch
 
 from latentworld.model import checkpoint
+from latentworld.model.config import ModelConfig
+from latentworld.model.world_model import WorldModel
 from latentworld.training.driving.batches import RATE, sample
 from latentworld.training.driving.collect import CollectSettings, collect
 from latentworld.training.driving.drives import Drives
+from latentworld.training.driving.objective import _tried
 from latentworld.training.driving.recipe import RECIPES
 from latentworld.training.driving.task import DrivingTask
 from latentworld.training.driving.validation import validate
@@ -184,3 +187,38 @@ def test_the_shipped_model_is_what_its_card_says(tmp_path):
     assert figures["contact_auroc"] > card["contact_auroc"] - 0.1
     assert figures["ego_error_3s_m"] < 0.25 * figures["travelled_3s_m"] + 0.05
     assert not torch.equal(quantiles, torch.linspace(-3, 3, 513))
+
+
+def test_training_can_begin_with_other_weights(tmp_path):
+    torch.manual_seed(3)
+    base = WorldModel(ModelConfig(opinions=1))
+    checkpoint.save(base, tmp_path / "base.safetensors")
+    model = WorldModel()
+    left = checkpoint.begin_with(model, str(tmp_path / "base.safetensors"))
+    assert left and all(name.startswith("free_space.others") for name in left)
+    assert torch.equal(model.encoder.project.weight, base.encoder.project.weight)
+    with pytest.raises(LatentworldError, match="no such file"):
+        checkpoint.begin_with(model, str(tmp_path / "none.safetensors"))
+    with pytest.raises(LatentworldError, match="expected weights of a WorldModel, got a SceneModel"):
+        checkpoint.begin_with(model, "physics-small")
+    with pytest.raises(LatentworldError, match="begins from nothing"):
+        recipe, course = recipe_named("physics-small")
+        course.with_base(recipe, "x")
+
+
+def test_the_likelihood_of_a_place_cannot_be_won_by_being_narrow():
+    """However sure a score is of the true pose, it is worth no more than the samples about it let be seen."""
+    poses, density = _tried(torch.zeros(3, 3), 2.8, torch.Generator().manual_seed(0))
+    assert (poses[:, 0] == 0).all() and (density[:, 0] > density[:, -1]).all()
+    for sharp in (1e2, 1e6):
+        score = torch.full(poses.shape[:2], -sharp)
+        score[:, 0] = sharp
+        likelihood = score[:, 0] - (score - density.log() - np.log(poses.shape[1])).logsumexp(1)
+        assert (likelihood < 7.5).all()
+
+
+def test_most_goals_lie_within_reach(data):
+    batch = sample(Drives(data), np.random.default_rng(0), 16, 12, 1, 5, images=False)
+    assert batch.goal_rows.shape == (16, 4) and batch.goal_pose.shape == (16, 4, 3)
+    off = (batch.goal_pose[:, 2:, :2] - batch.odometry[:, -1:, :2]).norm(dim=-1)
+    assert ((off > 0.4) & (off < 3.0)).float().mean() > 0.6

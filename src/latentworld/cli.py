@@ -32,7 +32,9 @@ app.add_typer(evaluation, name="evaluate")
 
 Json = Annotated[Optional[Path], typer.Option("--json", metavar="F", help="Write the figures to this file.")]
 Checkpoint = Annotated[Optional[Path], typer.Option(help="Weights to use instead of the shipped ones.")]
-Recipe = Annotated[str, typer.Option(help="What to make: nav-small drives, physics-small watches.")]
+Recipe = Annotated[
+    str, typer.Option(help="What to make: nav-small drives (nav-tune: fine-tunes it), physics-small watches.")
+]
 Workers = Annotated[int, typer.Option(min=1, help="Processes that simulate.")]
 
 
@@ -135,12 +137,15 @@ def train(
     clips: Annotated[
         Optional[Path], typer.Option(metavar="DIR", help="Learn from possible clips of others: *.npz, key possible.")
     ] = None,
+    base: Annotated[
+        Optional[str], typer.Option(metavar="FILE", help="Begin with these weights, where they fit: fine-tuning.")
+    ] = None,
     json: Json = None,
 ) -> None:
     """Train a checkpoint from nothing; goes on where it was interrupted."""
     from latentworld.training.train import train as run
 
-    path, figures = run(recipe, data, runs, output, clips)
+    path, figures = run(recipe, data, runs, output, clips, base)
     _report(figures, json, {"recipe": recipe, "checkpoint": str(path)})
     typer.echo(path)
 

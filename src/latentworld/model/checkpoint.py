@@ -101,10 +101,12 @@ def load(path: str | Path | None = None, kind: type[Model] = WorldModel) -> Mode
 def begin_with(model: nn.Module, base: str) -> list[str]:
     """Take over the weights of ``base`` (a file, or the name of a shipped checkpoint) that fit by name and shape.
 
-    Returns the names of those that do not, and stay as they were. Raises LatentworldError where none does.
+    Returns the names of those that do not, and stay as they were. Raises LatentworldError for another kind of model.
     """
     path = Path(base) if Path(base).suffix else shipped(base)
-    _metadata(path)
+    came = _metadata(path).get("model", "WorldModel")
+    if came not in {kind.__name__ for kind in type(model).__mro__}:
+        raise LatentworldError(f"checkpoint {path}: expected weights of a {type(model).__name__}, got a {came}")
     own, left = model.state_dict(), []
     with safe_open(path, "pt") as file:
         there = set(file.keys())
@@ -113,8 +115,6 @@ def begin_with(model: nn.Module, base: str) -> list[str]:
                 tensor.copy_(file.get_tensor(name))
             else:
                 left.append(name)
-    if len(left) == len(own):
-        raise LatentworldError(f"checkpoint {path}: expected weights that fit a {type(model).__name__}, none does")
     return left
 
 

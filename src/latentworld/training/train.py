@@ -40,16 +40,20 @@ def train(
     runs: str | Path = "runs",
     out: str | Path | None = None,
     clips: str | Path | None = None,
+    base: str | Path | None = None,
 ) -> tuple[Path, dict[str, float]]:
     """Train a recipe (collecting its data first where it is missing); goes on where an interrupted run stopped.
 
-    clips: a folder of possible clips to learn from instead of the recipe's own. Returns the checkpoint's path and its
+    clips: a folder of possible clips to learn from instead of the recipe's own. base: weights to begin with, where they
+    fit, instead of none (or the recipe's). Returns the checkpoint's path and its
     held-out figures.
     """
     recipe, course = recipe_named(name)
     data = Path(data)
     if clips is not None:
         recipe = course.with_clips(recipe, Path(clips))
+    if base is not None:
+        recipe = course.with_base(recipe, str(base))
     course.collect(recipe, data, 2)
     trainer = Trainer(course.task(recipe, data), Path(runs) / name)
     model = trainer.run()
@@ -57,7 +61,9 @@ def train(
     path = Path(out) if out else Path(runs) / name / f"{name}.safetensors"
     card = {
         "recipe": name,
-        "command": f"./latentworld train --recipe {name}" + (f" --clips {clips}" if clips else ""),
+        "command": f"./latentworld train --recipe {name}"
+        + (f" --clips {clips}" if clips else "")
+        + (f" --base {base}" if base else ""),
         "about": course.about(recipe),
         "settings": asdict(recipe),
         "seed": recipe.seed,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from latentworld.model.world_model import WorldModel
@@ -13,7 +14,7 @@ from latentworld.training.driving.task import DrivingTask
 from latentworld.training.episodes import dataset_file
 from latentworld.types import LatentworldError
 
-__all__ = ["RECIPES", "about", "collect", "task", "validate", "with_clips"]
+__all__ = ["RECIPES", "about", "collect", "task", "validate", "with_base", "with_clips"]
 
 
 def collect(recipe: Recipe, data: Path, workers: int) -> dict[str, float]:
@@ -28,6 +29,10 @@ def with_clips(recipe: Recipe, folder: Path) -> Recipe:
     raise LatentworldError(f"recipe {recipe.name}: learns from drives, not from clips; physics-small takes --clips")
 
 
+def with_base(recipe: Recipe, base: str) -> Recipe:
+    return replace(recipe, base=base)
+
+
 def task(recipe: Recipe, data: Path) -> DrivingTask:
     return DrivingTask(recipe, Drives(dataset_file(recipe.drives, "train", data)))
 
@@ -40,7 +45,8 @@ def about(recipe: Recipe) -> dict[str, str]:
     """Lines of the card."""
     how = {True: "end to end", False: "with the encoder at rest"}
     stages = "; ".join(f"{s.steps} steps of {s.clips} clips × {s.length} rows {how[s.encoder]}" for s in recipe.stages)
-    return {
+    begun = {"begun with": f"the weights of {recipe.base}"} if recipe.base else {}
+    return begun | {
         "data": f"{recipe.train.rooms} simulated rooms of {recipe.train.rows} rows (0.1 s each), scripted drivers",
         "held out": f"{recipe.validation.rooms} rooms (seeds from {recipe.validation.first_seed}), never trained on",
         "training": stages,

@@ -13,8 +13,9 @@ from latentworld.training.scenes.collect import collect as collect_clips
 from latentworld.training.scenes.probe import probe
 from latentworld.training.scenes.recipe import RECIPES, SceneRecipe
 from latentworld.training.scenes.task import SceneTask
+from latentworld.types import LatentworldError
 
-__all__ = ["RECIPES", "about", "collect", "task", "validate", "with_clips"]
+__all__ = ["RECIPES", "about", "collect", "task", "validate", "with_base", "with_clips"]
 
 HELD_OUT = 5  # every fifth of others' clips is kept to calibrate on
 
@@ -30,6 +31,10 @@ def collect(recipe: SceneRecipe, data: Path, workers: int) -> dict[str, float]:
 def with_clips(recipe: SceneRecipe, folder: Path) -> SceneRecipe:
     """The recipe for clips that others made. It is another one: what was begun on our clips must not go on with it."""
     return replace(recipe, others=str(folder.resolve()))
+
+
+def with_base(recipe: SceneRecipe, base: str) -> SceneRecipe:
+    raise LatentworldError(f"recipe {recipe.name}: begins from nothing; nav-small takes --base")
 
 
 def task(recipe: SceneRecipe, data: Path) -> SceneTask:
