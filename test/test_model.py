@@ -90,7 +90,7 @@ class Spy(torch.nn.Module):
 
     def forward(self, x):
         self.seen = x[:, self.channels :]
-        return torch.zeros(1, 2 * self.channels, 24, 24)
+        return torch.zeros(1, 2 * self.channels, *x.shape[2:])
 
 
 def test_a_view_lands_ahead_of_the_robot_whichever_way_it_faces(model):
