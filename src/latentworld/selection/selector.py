@@ -108,8 +108,13 @@ class ActionSelector:
             if self.locator is None:
                 raise LatentworldError("goal: an image goal needs a locator; this selector has none")
             place = self.locator.locate(state, goal.latent)
+            if self._there(state, place.pose, goal.tolerance):
+                if self.locator.difference(state, goal.latent) <= p.image_difference:
+                    return place.pose.astype(np.float32), True
+                self.locator.refute(state.pose)
+                place = self.locator.locate(state, goal.latent)
             if place.probability >= p.place_probability:
-                return place.pose.astype(np.float32), True
+                return place.pose.astype(np.float32), False
         prospect = self.explorer.look(state, space)
         if prospect.gain < p.explored_gain:
             return (None, True) if goal.kind == GoalKind.EXPLORE else (place.pose.astype(np.float32), False)

@@ -191,15 +191,15 @@ def _where(
     anywhere, and the true one itself: left out, a density ever narrower than the samples lie would be worth ever more.
     """
     n, length, _ = latents.shape
-    last = len(t0) - 1  # of the chosen beliefs the one that has seen most
-    belief = Belief(*(part[last * n :] for part in some))
-    # Beside the goal, a view that was laid into the map itself, as long ago as the clip reaches.
-    row = torch.randint(max(1, int(t0[last]) // 2), (n,), generator=generator)
+    which = int(torch.randint(len(t0), (), generator=generator))  # a belief that has seen little, or much
+    belief = Belief(*(part[which * n : (which + 1) * n] for part in some))
+    # Beside the goals, a view that was laid into the map itself, as long ago as the clip reaches.
+    row = torch.randint(max(1, int(t0[which]) // 2), (n,), generator=generator)
     each = torch.arange(n)
     goal = torch.cat([goals.transpose(0, 1).flatten(0, 1), latents[each, row]])
     pose = torch.cat([batch.goal_pose.transpose(0, 1).flatten(0, 1), batch.odometry[each, row]])
     times = len(goal) // n
-    true = relative(batch.odometry[:, t0[last]].repeat(times, 1), pose)
+    true = relative(batch.odometry[:, t0[which]].repeat(times, 1), pose)
     true = compose(belief.place.repeat(times, 1), true)  # in the map's frame
     half = model.place.half
     inside = (true[:, :2].abs() < half - 0.1).all(1)
