@@ -14,7 +14,8 @@ HEADINGS = 8  # tried at every place
 BEARINGS = np.radians([-36, -18, 0, 18, 36])  # of a look, about the heading
 REACH = np.arange(1, 12) * 0.22  # metres along each
 STRIDE = 2  # cells from one place tried to the next
-KNOWN, UNKNOWN = 0.12, 0.35  # metres of doubt about clearance: all is known, nothing is
+KNOWN, UNKNOWN = 0.22, 0.36  # metres of doubt about clearance: all is known, nothing is
+AROUND, ENOUGH = 0.9, 0.8  # metres about the robot; share of that which has been seen once it has looked around
 ROOM = 0.05  # metres beside the base that a place to look from must have
 PATIENCE = 6.0  # seconds after which another place is chosen
 REACHABLE = 8.0  # metres, narrow ground counting for more: what is farther is behind something
@@ -68,6 +69,15 @@ class Explorer:
         far = far + TURNING * np.abs(turn(poses[:, 2] - state.pose[2])) / np.pi
         best = int((gains * (far < REACHABLE) / (1.0 + far)).argmax())
         return Prospect(poses[best], float(gains[best] * (far[best] < REACHABLE)))
+
+
+def looked_around(state: WorldState, space: FreeSpace) -> bool:
+    """Whether what lies about the robot has been seen, or can't be."""
+    rows, columns = space.clearance.shape
+    y, x = np.mgrid[0:rows, 0:columns]
+    off = np.stack([x, y], -1) * space.cell + space.origin - state.pose[:2]
+    near = np.hypot(off[..., 0], off[..., 1]) < AROUND
+    return bool((space.uncertainty[near] < (KNOWN + UNKNOWN) / 2).mean() >= ENOUGH)
 
 
 def _gains(space: FreeSpace, poses: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from latentworld.selection.critics import Scene, critics, weigh
-from latentworld.selection.explorer import Explorer
+from latentworld.selection.explorer import Explorer, looked_around
 from latentworld.selection.locator import GoalLocator
 from latentworld.selection.parameters import SelectionParameters
 from latentworld.selection.retreat import Retreat
@@ -61,6 +61,7 @@ class ActionSelector:
         self.solver = solver(self.parameters)
         self.last: ActionSequence | None = None
         self.last_stamp = 0
+        self._looked = False  # about itself, since the goal was given
         self.explorer.reset()
         self.retreat.reset()
         if self.locator:
@@ -108,12 +109,14 @@ class ActionSelector:
             if self.locator is None:
                 raise LatentworldError("goal: an image goal needs a locator; this selector has none")
             place = self.locator.locate(state, goal.latent)
-            if self._there(state, place.pose, goal.tolerance):
+            # Before it has looked about itself, another place may look as much like the goal as any that it knows.
+            self._looked = self._looked or looked_around(state, space)
+            if self._looked and self._there(state, place.pose, goal.tolerance):
                 if self.locator.difference(state, goal.latent) <= p.image_difference:
                     return place.pose.astype(np.float32), True
                 self.locator.refute(state.pose)
                 place = self.locator.locate(state, goal.latent)
-            if place.probability >= p.place_probability:
+            if self._looked and place.probability >= p.place_probability:
                 return place.pose.astype(np.float32), False
         prospect = self.explorer.look(state, space)
         if prospect.gain < p.explored_gain:
