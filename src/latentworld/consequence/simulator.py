@@ -72,6 +72,8 @@ class ConsequenceSimulator:
         return self._prepared[1]
 
     def _belief(self, state: WorldState) -> Belief:
+        if not np.isfinite(state.belief).all():
+            raise LatentworldError("world state: expected finite numbers, got NaN or infinity")
         return self.model.unflatten(torch.from_numpy(state.belief).unsqueeze(0))
 
     def _latents(self, state: WorldState, poses: torch.Tensor, dt: float) -> np.ndarray:
