@@ -32,7 +32,9 @@ app.add_typer(evaluation, name="evaluate")
 
 Json = Annotated[Optional[Path], typer.Option("--json", metavar="F", help="Write the figures to this file.")]
 Checkpoint = Annotated[Optional[Path], typer.Option(help="Weights to use instead of the shipped ones.")]
-Recipe = Annotated[str, typer.Option(help="What to make: nav-small drives, physics-small watches.")]
+Recipe = Annotated[
+    str, typer.Option(help="What to make: nav-small drives, physics-small watches, two-room and push-t.")
+]
 Workers = Annotated[int, typer.Option(min=1, help="Processes that simulate.")]
 
 
@@ -217,6 +219,19 @@ def surprise(
             yield lambda film: player.play(film.frames, film.odometry, film.commands)
 
     evaluate(clips, pairs, RoomSettings(rooms), physics_checkpoint, checkpoint, data, workers, json, node)
+
+
+@evaluation.command()
+def stable_worldmodel(
+    env: Annotated[str, typer.Option(help="two_room or push_t.")] = "two_room",
+    episodes: Annotated[int, typer.Option(min=1, help="Held-out starts, the goal 25 steps later.")] = 50,
+    checkpoint: Checkpoint = None,
+    json: Json = None,
+) -> None:
+    """Tasks of stable-worldmodel (tools/peers.sh installs it) by its own protocol: 50 steps to reach a goal picture."""
+    from latentworld.evaluation.stable_worldmodel import evaluate
+
+    evaluate(env, episodes, checkpoint, json=json)
 
 
 @app.command(
