@@ -7,6 +7,7 @@ As its scripts/plan do: an episode that was collected is entered at a random row
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from latentworld.types import LatentworldError
 
 GOAL_OFFSET, BUDGET = 25, 50  # steps
 RECIPE = {"two_room": "two-room", "push_t": "push-t"}
+PLANNER = {"two_room": PARAMETERS, "push_t": replace(PARAMETERS, horizon=6, samples=192, hold=2)}
 CALLABLES = [
     {"method": "_set_state", "args": {"state": {"value": "state"}}},
     {"method": "_set_goal_state", "args": {"goal_state": {"value": "goal_state"}}},
@@ -135,11 +137,14 @@ def evaluate(
     episodes: int = 50,
     weights: str | Path | None = None,
     first_seed: int = TEST_SEED,
-    parameters: SelectionParameters = PARAMETERS,
+    parameters: SelectionParameters | None = None,
     json: str | Path | None = None,
 ) -> dict[str, float]:
-    """Success (0-1) of our model and planner, printed and written; beside it, that of standing still."""
-    model = load(environment, weights)
+    """Success (0-1) of our model and planner, printed and written; beside it, that of standing still.
+
+    parameters: of the planner; ``None``: those in PLANNER.
+    """
+    model, parameters = load(environment, weights), parameters or PLANNER[environment]
     held_out = HeldOut(environment, episodes, first_seed)
     policy = PlanningPolicy(model, parameters)
     solved = run(held_out, environment, policy)

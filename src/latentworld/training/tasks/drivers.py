@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-HELD = 0.5  # share of episodes that wander
+HELD = 0.5  # share of episodes in which actions are kept up
 NOISE = (0.3, 2.0)  # of their expert, standard deviation of what is added to actions of length 1
 SCRIPT_NOISE, SCRIPT_REPEAT = 2.0, 0.05  # of scripts/data/collect_tworooms.py in stable-worldmodel
 NEAR = 100  # pixels of 512 around the block, in scripts/data/collect_weak_pusht.py
@@ -34,11 +34,37 @@ class Wanderer:
         return self.rng.uniform(-1, 1, self.env.action_space.shape) * self.rng.choice([0.5, 1.0, 1.5])
 
 
+class Pusher:
+    """Goes to places around the block of PushT, one after another and at another pace each: through the block as often
+    as past it. A walk that knows nothing of the block would leave it, and the picture, in a second.
+    """
+
+    def __init__(self, rng: np.random.Generator):
+        self.rng, self.env = rng, None
+
+    def set_env(self, env: Any) -> None:
+        self.env = env
+        self.left = 0
+
+    def get_action(self, info: dict, **_: Any) -> np.ndarray:
+        """(1, 2)."""
+        game = self.env.envs[0].unwrapped
+        if self.left == 0:
+            self.left, self.pace = int(self.rng.integers(2, 9)), self.rng.uniform(0.1, 0.6)
+            self.aim = np.clip(np.array(game.block.position) + self.rng.uniform(-1, 1, 2) * NEAR, 20, 490)
+        self.left -= 1
+        way = (self.aim - np.array(game.agent.position)) / game.action_scale
+        action = way * min(1, self.pace / max(np.abs(way).max(), 1e-6)) + 0.05 * self.rng.standard_normal(2)
+        return np.clip(action, -1, 1).astype(np.float32)[None]
+
+
 def driver(environment: str, seed: int) -> Any:
-    """To learn from: one half the peers' own policies, the other half wanderers, who hold actions as plans do."""
+    """To learn from: one half the peers' own policies, whose actions are noise about a way; the other half hold an
+    action for a while, as plans do.
+    """
     rng = np.random.default_rng([seed, 1])
     if rng.random() < HELD:
-        return Wanderer(rng)
+        return Wanderer(rng) if environment == "two_room" else Pusher(rng)
     return peers_driver(environment, seed, float(rng.uniform(*NOISE)))
 
 

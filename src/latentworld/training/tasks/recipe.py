@@ -73,10 +73,10 @@ RECIPES = {
             "push-t", "push-t",
             EpisodeSettings("push_t", 1500), EpisodeSettings("push_t", 60, VALIDATION_SEED),
             (
-                TaskStage(6000, encoder=True, clips=24, length=5),
-                TaskStage(6000, encoder=False, clips=64, length=5, pairs=1024),
+                TaskStage(6000, encoder=True, clips=24, length=6),
+                TaskStage(6000, encoder=False, clips=64, length=6, pairs=1024),
             ),
-            TaskConfig(channels=(32, 64, 128), hidden=384),
+            TaskConfig(channels=(32, 64, 128), hidden=384, action_block=1),  # a step is 50 pixels of 512 already
         ),
         TaskRecipe(
             "task-smoke", "task-smoke",
