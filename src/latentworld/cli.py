@@ -225,13 +225,16 @@ def surprise(
 def stable_worldmodel(
     env: Annotated[str, typer.Option(help="two_room or push_t.")] = "two_room",
     episodes: Annotated[int, typer.Option(min=1, help="Held-out starts, the goal 25 steps later.")] = 50,
+    seed: Annotated[
+        Optional[int], typer.Option(min=0, help="Of the first episode.  [default: the first unseen one]")
+    ] = None,
     checkpoint: Checkpoint = None,
     json: Json = None,
 ) -> None:
     """Tasks of stable-worldmodel (tools/peers.sh installs it) by its own protocol: 50 steps to reach a goal picture."""
-    from latentworld.evaluation.stable_worldmodel import evaluate
+    from latentworld.evaluation.stable_worldmodel import TEST_SEED, evaluate
 
-    evaluate(env, episodes, checkpoint, json=json)
+    evaluate(env, episodes, checkpoint, TEST_SEED if seed is None else seed, json=json)
 
 
 @app.command(
