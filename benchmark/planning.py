@@ -9,7 +9,6 @@ that they ship with; what is timed is until a solver holds a plan that costs no 
 
 from __future__ import annotations
 
-import site
 import statistics
 import time
 from collections.abc import Callable
@@ -117,8 +116,6 @@ def theirs(make: Callable[[CostModel, list], Callable[[], object]], problem: Pro
 
 def peers() -> dict[str, Callable]:
     """By name, what makes a search of a CostModel. Empty where they are not installed."""
-    for folder in Path(__file__).resolve().parents[1].glob(".venv-peers/lib/python*/site-packages"):
-        site.addsitedir(str(folder))
     try:
         stable_worldmodel()
     except LatentworldError as error:

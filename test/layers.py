@@ -14,7 +14,7 @@ FLOORS = {
     "evaluation": 4, "ros": 4,
     "demo": 5, "cli": 5,
 }  # fmt: skip
-KNOWS_ALSO = {"parameters": {"types"}, "cli": {"demo"}}  # of its own floor
+KNOWS_ALSO = {"parameters": {"types"}, "training": {"interop"}, "cli": {"demo"}}  # of its own floor
 KNOWS_ONLY = {"sim": {"types"}}  # the world is no part of the robot's mind, and needs no network
 ROS = re.compile(
     r"rclpy|cv_bridge|tf_transformations|std_srvs|launch|(launch|tf2|ament|rosidl|rcl)_\w+|\w+_(msgs|interfaces|ros)"

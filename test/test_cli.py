@@ -45,7 +45,19 @@ def status(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "command", ["demo", "up", "collect", "train", "evaluate navigation", "benchmark", "info", "view-room", "memory"]
+    "command",
+    [
+        "demo",
+        "up",
+        "collect",
+        "train",
+        "evaluate navigation",
+        "evaluate stable-worldmodel",
+        "benchmark",
+        "info",
+        "view-room",
+        "memory",
+    ],
 )
 def test_every_command_explains_itself(command, status, capsys):
     assert status(*command.split(), "--help") == 0

@@ -33,7 +33,8 @@ app.add_typer(evaluation, name="evaluate")
 Json = Annotated[Optional[Path], typer.Option("--json", metavar="F", help="Write the figures to this file.")]
 Checkpoint = Annotated[Optional[Path], typer.Option(help="Weights to use instead of the shipped ones.")]
 Recipe = Annotated[
-    str, typer.Option(help="What to make: nav-small drives (nav-tune: fine-tunes it), physics-small watches.")
+    str,
+    typer.Option(help="What to make: nav-small drives (nav-tune: fine-tunes it), physics-small, two-room, push-t."),
 ]
 Workers = Annotated[int, typer.Option(min=1, help="Processes that simulate.")]
 
@@ -222,6 +223,22 @@ def surprise(
             yield lambda film: player.play(film.frames, film.odometry, film.commands)
 
     evaluate(clips, pairs, RoomSettings(rooms), physics_checkpoint, checkpoint, data, workers, json, node)
+
+
+@evaluation.command()
+def stable_worldmodel(
+    env: Annotated[str, typer.Option(help="two_room or push_t.")] = "two_room",
+    episodes: Annotated[int, typer.Option(min=1, help="Held-out starts, the goal 25 steps later.")] = 50,
+    seed: Annotated[
+        Optional[int], typer.Option(min=0, help="Of the first episode.  [default: the first unseen one]")
+    ] = None,
+    checkpoint: Checkpoint = None,
+    json: Json = None,
+) -> None:
+    """Tasks of stable-worldmodel (tools/peers.sh installs it) by its own protocol: 50 steps to reach a goal picture."""
+    from latentworld.evaluation.stable_worldmodel import TEST_SEED, evaluate
+
+    evaluate(env, episodes, checkpoint, TEST_SEED if seed is None else seed, json=json)
 
 
 @app.command(

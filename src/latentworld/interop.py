@@ -6,7 +6,9 @@ stable-worldmodel (PyPI) asks a model for ``get_cost(info, candidates)``, torch-
 
 from __future__ import annotations
 
+import site
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -15,6 +17,8 @@ import torch
 from torch import Tensor
 
 from latentworld.types import LatentworldError
+
+PEERS = Path(__file__).resolve().parents[2]  # of a checkout: where tools/peers.sh puts what ours is measured beside
 
 Cost = Callable[[np.ndarray], np.ndarray]
 """(K, H, A) candidates in units of the robot -> (K,) costs."""
@@ -58,6 +62,12 @@ class CostModel:
         return torch.from_numpy(np.asarray(self._cost(self.actions(rollout)), np.float32))
 
 
+def add_peers() -> None:
+    """What tools/peers.sh installed may be imported from now on, after all that is ours."""
+    for folder in PEERS.glob(".venv-peers/lib/python*/site-packages"):
+        site.addsitedir(str(folder))
+
+
 def stable_worldmodel() -> ModuleType:
     """The library, also beside a torch without torchvision's operators (its CPU wheels have none).
 
@@ -68,6 +78,7 @@ def stable_worldmodel() -> ModuleType:
         operators.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         operators.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         _kept.append(operators)
+    add_peers()
     try:
         import stable_worldmodel as library
     except ImportError as error:

@@ -16,12 +16,16 @@ from latentworld.model.config import ModelConfig
 from latentworld.model.decoded_model import DecodedModel
 from latentworld.model.pixel_baseline import PixelBaseline
 from latentworld.model.scene_model import SceneConfig, SceneModel
+from latentworld.model.task_model import TaskConfig, TaskModel
 from latentworld.model.world_model import WorldModel
 from latentworld.types import LatentworldError
 
 SHIPPED = "nav-small"
-CONFIGS = {WorldModel: ModelConfig, SceneModel: SceneConfig, PixelBaseline: SceneConfig, DecodedModel: SceneConfig}
-Model = TypeVar("Model", WorldModel, SceneModel, PixelBaseline, DecodedModel)
+CONFIGS = {
+    WorldModel: ModelConfig, SceneModel: SceneConfig, PixelBaseline: SceneConfig, DecodedModel: SceneConfig,
+    TaskModel: TaskConfig,
+}  # fmt: skip
+Model = TypeVar("Model", WorldModel, SceneModel, PixelBaseline, DecodedModel, TaskModel)
 
 
 def shipped(name: str = SHIPPED) -> Path:

@@ -14,10 +14,11 @@ import torch
 from latentworld.model import checkpoint
 from latentworld.training.driving import course as driving
 from latentworld.training.scenes import course as scenes
+from latentworld.training.tasks import course as tasks
 from latentworld.training.trainer import Trainer
 from latentworld.types import LatentworldError
 
-COURSES: tuple[ModuleType, ...] = (driving, scenes)
+COURSES: tuple[ModuleType, ...] = (driving, scenes, tasks)
 
 
 def recipe_named(name: str) -> tuple[Any, ModuleType]:
