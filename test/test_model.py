@@ -202,10 +202,10 @@ def test_foreign_checkpoints_are_refused(model, tmp_path):
 
 def test_scores_everywhere_are_those_of_each_pose():
     torch.manual_seed(1)
-    place, view = WorldModel().place, torch.randn(1, 17, 24, 16)
+    place, goal = WorldModel().place, torch.randn(1, 256)
     memory = torch.randn(1, 16, 28, 28)
     with torch.no_grad():
-        mapped, described = place.mapped(memory), place.described(view)
+        mapped, described = place.mapped(memory), place.described(goal)
         everywhere = place.everywhere(mapped, place.kernel(described))
         centres = cell_centres(28, 0.2)
         for heading, row, column in ((0, 14, 14), (7, 3, 20), (23, 27, 0)):

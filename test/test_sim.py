@@ -116,8 +116,19 @@ def test_goal_frame_leaves_the_state_alone(world):
     goal = world.goal_frame()
     after = world.truth()
     assert np.array_equal(before.pose, after.pose) and world.odometry().pose.tolist() == odometry.pose.tolist()
-    world.set_pose(*world.goal)
+    world.set_pose(*world.telling_view(world.goal))
     assert np.abs(world.frame().rgb.astype(int) - goal.rgb).mean() < 1.0
+
+
+def test_goal_frames_show_what_tells_where_they_were_taken(world):
+    told = bare = 0
+    for seed in range(8):
+        world.reset(seed)
+        told += world.things_in_view(world.telling_view(world.goal)) >= 2
+        bare += world.things_in_view(world.goal) == 0
+    assert told >= 7 and bare >= 1
+    enough = world.things_in_view(world.goal)
+    assert np.array_equal(world.telling_view(world.goal, enough), world.goal)
 
 
 def test_straight_drive(world):

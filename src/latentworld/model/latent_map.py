@@ -42,6 +42,25 @@ def cell_centres(cells: int, cell: float) -> Tensor:
     return torch.stack([x, y], -1)
 
 
+class LatentLift(nn.Module):
+    """What one latent says about the floor ahead of the camera: (N, D) -> (N, channels, across, ahead)."""
+
+    def __init__(self, config: ModelConfig, channels: int):
+        super().__init__()
+        ahead, across = config.view_cells
+        self.small = (64, across // 4, ahead // 4)
+        self.linear = nn.Linear(config.latent_dim, 64 * (across // 4) * (ahead // 4))
+        self.spread = nn.Sequential(
+            nn.ReLU(),
+            nn.ConvTranspose2d(64, 32, 4, 2, 1),
+            nn.ReLU(),
+            nn.ConvTranspose2d(32, channels, 4, 2, 1),
+        )
+
+    def forward(self, latent: Tensor) -> Tensor:
+        return self.spread(self.linear(latent).unflatten(1, self.small))
+
+
 class LatentMap(nn.Module):
     """Lays latents into a map, scrolls it, looks things up in it."""
 
@@ -50,15 +69,7 @@ class LatentMap(nn.Module):
         self.config = config
         c = config.map_channels
         ahead, across = config.view_cells
-        self.small = (64, across // 4, ahead // 4)
-        self.lift = nn.Linear(config.latent_dim, 64 * (across // 4) * (ahead // 4))
-        self.spread = nn.Sequential(
-            nn.ReLU(),
-            nn.ConvTranspose2d(64, 32, 4, 2, 1),
-            nn.ReLU(),
-            nn.ConvTranspose2d(32, c, 4, 2, 1),
-            nn.GroupNorm(1, c),
-        )
+        self.lift = nn.Sequential(LatentLift(config, c), nn.GroupNorm(1, c))
         self.fuse = nn.Conv2d(2 * c + 1, 2 * c, 3, padding=1)
         # What is seen is taken in, what is not stays: so from the start, or the map learns constants for good.
         with torch.no_grad():
@@ -70,8 +81,7 @@ class LatentMap(nn.Module):
 
     def view(self, latent: Tensor) -> Tensor:
         """(N, D) -> (N, C + 1, across, ahead): what is ahead of the camera, and a plane of ones where it can speak."""
-        seen = self.spread(self.lift(latent).unflatten(1, self.small))
-        return F.pad(seen, (0, 0, 0, 0, 0, 1), value=1.0)
+        return F.pad(self.lift(latent), (0, 0, 0, 0, 0, 1), value=1.0)
 
     def scroll(self, memory: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
         """Move the map by whole cells so that the robot at ``place`` (N, 3, in the map's frame) is in its middle cell.

@@ -1,4 +1,4 @@
-"""Where was this seen from? A goal's view is held against the map at many poses."""
+"""Where was this seen from? What a goal shows is held against the map at many poses."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from latentworld.model.config import ModelConfig
-from latentworld.model.latent_map import rotate
+from latentworld.model.latent_map import LatentLift, rotate
 
 HEADINGS = 24  # tried at every cell
 
@@ -23,8 +23,11 @@ class PlaceMatcher(nn.Module):
         super().__init__()
         self.config = config
         c, e = config.map_channels, config.place_dim
-        self.goal = nn.Sequential(nn.Conv2d(c, 48, 1), nn.ReLU(), nn.Conv2d(48, e, 1))
-        self.place = nn.Sequential(nn.Conv2d(c, 48, 1), nn.ReLU(), nn.Conv2d(48, e, 1))
+        self.lift = LatentLift(config, 48)
+        self.goal = nn.Sequential(nn.ReLU(), nn.AvgPool2d(2), nn.Conv2d(48, e, 1))
+        self.place = nn.Sequential(
+            nn.Conv2d(c, 48, 3, padding=1), nn.ReLU(), nn.Conv2d(48, 48, 3, padding=1), nn.ReLU(), nn.Conv2d(48, e, 1)
+        )
         ahead, across = config.view_cells
         x = (torch.arange(0, ahead, 2) + 1.0) * config.cell
         y = (torch.arange(0, across, 2) + 1.0 - across / 2) * config.cell
@@ -34,10 +37,9 @@ class PlaceMatcher(nn.Module):
         self.headings = torch.arange(HEADINGS) / HEADINGS * 2 * torch.pi - torch.pi
         self.shares: Tensor | None = None
 
-    def described(self, view: Tensor) -> Tensor:
-        """What a view (N, C + 1, across, ahead) says at points of its own: (N, P, E)."""
-        coarse = F.avg_pool2d(view[:, :-1], 2)
-        return self.goal(coarse).flatten(2).transpose(1, 2)
+    def described(self, latent: Tensor) -> Tensor:
+        """What a goal (N, D) says at points of its own view: (N, P, E)."""
+        return self.goal(self.lift(latent)).flatten(2).transpose(1, 2)
 
     def mapped(self, memory: Tensor) -> Tensor:
         """What the map (N, C, cells, cells) says: (N, E, cells, cells)."""

@@ -88,5 +88,5 @@ class GoalLocator:
             raise LatentworldError(f"goal latent: expected model {model.model_id}, got {goal.model_id}")
         if goal is not self._goal:
             with torch.inference_mode():
-                view = model.map.view(torch.from_numpy(goal.vector).unsqueeze(0))
-                self._goal, self._kernel = goal, model.place.kernel(model.place.described(view))
+                described = model.place.described(torch.from_numpy(goal.vector).unsqueeze(0))
+                self._goal, self._kernel = goal, model.place.kernel(described)

@@ -51,6 +51,27 @@ class Renderer:
 
         Returns rgb (side, side, 3) uint8 and depth (side, side) float32 metres along the optical axis.
         """
+        near, far = NEAR, FAR
+        self._aim(data, side, position, rotation, field_of_view)
+        rgb, depth = self._read(side, with_depth=True)
+        depth = near * far / (far - depth * (far - near))
+        return rgb, np.minimum(depth, MAX_DEPTH)
+
+    def draw_geoms(self, data: mujoco.MjData, side: int, position: np.ndarray, rotation: np.ndarray) -> np.ndarray:
+        """Which geom each pixel shows, (side, side), -1 for none; the camera as in ``draw``."""
+        self._aim(data, side, position, rotation, FIELD_OF_VIEW)
+        flags = [int(getattr(mujoco.mjtRndFlag, f"mjRND_{name}")) for name in ("SEGMENT", "IDCOLOR")]
+        self._objects.flags[flags] = 1
+        rgb, _ = self._read(side, with_depth=False)
+        self._objects.flags[flags] = 0
+        drawn = rgb.astype(np.int64) @ (1, 1 << 8, 1 << 16) - 1
+        geoms = np.full(self._objects.ngeom + 1, -1)  # and one for where nothing is drawn
+        for geom in self._objects.geoms[: self._objects.ngeom]:
+            if geom.objtype == mujoco.mjtObj.mjOBJ_GEOM and geom.segid >= 0:
+                geoms[geom.segid] = geom.objid
+        return geoms[drawn]
+
+    def _aim(self, data: mujoco.MjData, side: int, position, rotation, field_of_view: float) -> None:
         self._begin(data, side, hidden=BASE)
         near, far = NEAR, FAR
         for eye in self._objects.camera:
@@ -60,9 +81,6 @@ class Renderer:
             eye.frustum_bottom = -eye.frustum_top
             eye.frustum_center = eye.frustum_width = 0
             eye.orthographic = 0
-        rgb, depth = self._read(side, with_depth=True)
-        depth = near * far / (far - depth * (far - near))
-        return rgb, np.minimum(depth, MAX_DEPTH)
 
     def draw_from_above(self, data: mujoco.MjData, side: int, extent: float) -> np.ndarray:
         """Straight down without perspective: ``extent`` metres across; room x points right, y up."""

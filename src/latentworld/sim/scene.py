@@ -24,9 +24,10 @@ BASE, CEILING, HULLS = 3, 4, 5
 # What stands fast is drawn as its parts and touched as its footprint, this high (m): the base passes under nothing.
 HULL = 0.5
 
-# What a touched geom belongs to; obstacle i of the room is OBSTACLE + i, mover i MOVER + i.
+# What a touched geom belongs to; obstacle i of the room is OBSTACLE + i, mover i MOVER + i;
+# doors, windows and pictures, which are never touched, PICTURE + 10 wall + n.
 NOTHING, FLOOR, ROBOT, WALLS = 0, 1, 2, 3
-OBSTACLE, MOVER = 7, 1007
+OBSTACLE, MOVER, PICTURE = 7, 1007, 2007
 
 # Every room has the same textures in the same sizes, so that one rendering context serves all rooms.
 FLOOR_TEXTURE, WALL_TEXTURES, OBJECT_TEXTURES = 128, (64, 64), (32,) * 6
@@ -70,6 +71,8 @@ def _owner(name: str) -> int:
         return MOVER + int(rest.split(":")[0])
     if kind == "wall":
         return WALLS + int(rest)
+    if kind == "picture":
+        return PICTURE + int(rest)
     return {"floor": FLOOR, "robot": ROBOT}.get(kind, NOTHING)
 
 

@@ -13,13 +13,14 @@ from .camera import FIELD_OF_VIEW, MAX_DEPTH, CameraMount, Renderer
 from .engine import mujoco
 from .episode import DISTANCE, generate_episode
 from .movers import Course
-from .scene import NOTHING, ROBOT, TIMESTEP, WALLS, build_scene
+from .scene import NOTHING, OBSTACLE, ROBOT, TIMESTEP, WALLS, build_scene
 
 PERIOD = 0.1  # s from one camera frame to the next
 CARRIED = 4  # steps of physics from one move of what moves by itself to the next
 SEPARATE = 0.5  # s without contact after which the next one counts as another
 FAR = 1e3  # m: where what is gone is kept
 FALLEN = math.cos(math.radians(25))  # least upward component of the base's axis
+SHOWN, TELLING = 0.02, 2  # share of a picture on which a thing counts as shown; things that tell where one is
 SENSORS, DEPTH = 2, 3  # mixed into the seed, so that each noise is a stream of its own
 
 
@@ -197,9 +198,33 @@ class World:
         x, y, yaw = self.to_room(pose)
         return self._expose(np.array([x, y, 0.0]), _rotation(yaw, 3), self.time_ns)
 
+    def things_in_view(self, pose: np.ndarray) -> int:
+        """How many pieces of furniture, crates, movers, doors, windows and pictures the camera would show from ``pose``
+        (x, y, yaw in ``odom``), each on at least ``SHOWN`` of its pixels.
+        """
+        x, y, yaw = self.to_room(pose)
+        camera = self.camera.pose(np.array([x, y, 0.0]), _rotation(yaw, 3))
+        geoms = self._renderer.draw_geoms(self._data, self.image_size, *camera)
+        owners = self._scene.owner[geoms[geoms >= 0]]
+        pixels = np.bincount(owners[owners >= OBSTACLE])
+        return int((pixels >= SHOWN * self.image_size**2).sum())
+
+    def telling_view(self, pose: np.ndarray, things: int = TELLING) -> np.ndarray:
+        """``pose`` turned on the spot, as little as may be, until at least ``things`` things are in view: a bare wall
+        can't be told from another. Where no heading shows as many, that which shows most.
+        """
+        turns = sorted(np.arange(-11, 13) * np.pi / 12, key=abs)
+        poses = [np.append(pose[:2], turn(pose[2] + angle)) for angle in turns]
+        shown = []
+        for candidate in poses:
+            shown.append(self.things_in_view(candidate))
+            if shown[-1] >= things:
+                break
+        return poses[int(np.argmax(shown))]
+
     def goal_frame(self) -> Frame:
-        """What the camera would see from the goal pose."""
-        return self.view(self.goal)
+        """What the camera would see from the goal's place, turned to where there is something to see."""
+        return self.view(self.telling_view(self.goal))
 
     def odometry(self) -> Odometry:
         """Where the wheels say the base is."""

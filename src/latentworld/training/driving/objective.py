@@ -32,7 +32,7 @@ class Weights:
     doubt: float = 0.1
     recall: float = 0.5
     ahead: float = 1.0
-    where: float = 0.3
+    where: float = 0.6
     paint: float = 1.0
 
 
@@ -205,9 +205,7 @@ def _where(
     inside = (true[:, :2].abs() < half - 0.1).all(1)
 
     poses, density = _tried(true, half, generator)
-    score = model.place(
-        model.place.mapped(belief.memory).repeat(times, 1, 1, 1), model.place.described(model.map.view(goal)), poses
-    )
+    score = model.place(model.place.mapped(belief.memory).repeat(times, 1, 1, 1), model.place.described(goal), poses)
     share = score - density.log() - math.log(poses.shape[1])
     within = (poses[..., :2].abs() <= half).all(-1)
     likelihood = score[:, 0] - share.masked_fill(~within, -torch.inf).logsumexp(1)

@@ -92,7 +92,7 @@ def _measure(model: WorldModel, batch: Batch, latents: Tensor, goals: Tensor, be
 
 def _located(model: WorldModel, belief: Belief, goals: Tensor) -> Tensor:
     """(N, 2) the likeliest cell of each map from which each goal was seen."""
-    mapped, described = model.place.mapped(belief.memory), model.place.described(model.map.view(goals))
+    mapped, described = model.place.mapped(belief.memory), model.place.described(goals)
     cells = []
     for i in range(len(goals)):
         score = model.place.everywhere(mapped[i : i + 1], model.place.kernel(described[i : i + 1]))
