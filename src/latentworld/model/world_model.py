@@ -14,6 +14,7 @@ from latentworld.model.heads import ASPECTS, Field, FreeSpaceHead, RiskHead
 from latentworld.model.latent_map import LatentMap, compose, rotate
 from latentworld.model.map_foresight import MapForesight
 from latentworld.model.place_matcher import PlaceMatcher
+from latentworld.model.same_view import SameView
 
 
 class Belief(NamedTuple):
@@ -77,6 +78,7 @@ class WorldModel(nn.Module):
         self.risk = RiskHead(config, len(self.probe))
         self.foresight = MapForesight(config)
         self.place = PlaceMatcher(config)
+        self.same_view = SameView(config)
         # Sorted surprise scores of held-out ordinary frames: what p-values are read from.
         self.register_buffer("surprise_quantiles", torch.linspace(-3, 3, 513))
 

@@ -1,4 +1,4 @@
-"""Where a goal image was taken, as far as what has been seen tells."""
+"""Where a goal image was taken, as far as what has been seen tells: a Bayes filter over all poses the map has shown."""
 
 from __future__ import annotations
 
@@ -7,80 +7,138 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from latentworld.model.world_model import WorldModel
+from latentworld.model.place_matcher import HEADINGS
+from latentworld.model.world_model import Belief, WorldModel
 from latentworld.types import Latent, LatentworldError, WorldState, turn
 
 NEAR = 0.5  # metres about the likeliest place that count as the same
+HERE = 0.35  # metres about the robot that count as where it stands
 SHARPNESS = 0.6  # of the scores: on held-out rooms they are that much too sure of themselves
+ASTRAY = 0.4  # share of goals whose likeness the map shows elsewhere: so much may lie anywhere
 HELD = 0.6  # of the likeliest place's probability, down to which the robot keeps to the one it is driving to
-REFUTED = (0.35, 0.6)  # metres, radians about a place that turned out wrong within which the goal is not looked for
+SIDE = 3  # maps a side of the grid on which places that the map has left are kept
+
+CERTAIN = 6.0  # the most that one look may say, in nats: some walls look alike
+ALIKE = (0.2, 0.25)  # metres, radians by which two poses may differ and still show the same
+FADING = 0.997  # of an earlier look's standing, a call: what was looked at may change
 
 
 class Place(NamedTuple):
-    """pose: (3,) in odom. probability: that it is within ``NEAR`` of it, if it lies on the map at all."""
+    """pose: (3,) in odom. probability: that the goal is within ``NEAR`` of it, if it lies on what was mapped at all.
+    here: the same within ``HERE`` of the robot.
+    """
 
     pose: np.ndarray
     probability: float
+    here: float
 
 
 class GoalLocator:
-    """Holds what the goal shows against the belief's map, at every cell and under every heading.
-
-    Evidence gathers in the map itself; kept from frame to frame are the place that is being driven to, and those where
-    the robot stood and saw something else.
+    """Holds what the goal shows against the belief's map, at every cell and under every heading, and against what was
+    seen from where the robot has been. What the map has scrolled away from is kept.
     """
 
     def __init__(self, model: WorldModel):
         self.model = model
+        self.headings = model.place.headings.numpy()
+        self.side = SIDE * model.config.map_cells
         self.reset()
 
     def reset(self) -> None:
         """Another goal."""
+        shape = HEADINGS, self.side, self.side
         self._goal: Latent | None = None
         self._kernel: torch.Tensor | None = None
         self._held: np.ndarray | None = None
-        self._refuted: list[np.ndarray] = []
-
-    def refute(self, pose: np.ndarray) -> None:
-        """The robot stands at ``pose`` (3,) and does not see the goal."""
-        self._refuted.append(np.asarray(pose, float))
-        self._held = None
-
-    def difference(self, state: WorldState, goal: Latent) -> float:
-        """Mean squared difference of what was last seen and the goal; latents have unit variance."""
-        start = self.model.config.hidden_dim
-        return float(np.square(state.belief[start : start + len(goal.vector)] - goal.vector).mean())
+        self._first: np.ndarray | None = None  # (2,) odom of the grid's first cell
+        self._score = np.full(shape, -np.inf, np.float32)  # of the map; -inf: never mapped
+        self._looked = np.zeros(shape, np.float32)  # how often a pose has been looked from, or nearly so
+        self._evidence = np.zeros(shape, np.float32)  # what such a look says, in nats, on average
 
     def locate(self, state: WorldState, goal: Latent) -> Place:
-        """The likeliest place by the present belief. Raises LatentworldError for a latent of another model."""
+        """The likeliest place by all that is known. Raises LatentworldError for a latent of another model."""
         self._take(goal)
         with torch.inference_mode():
             belief = self.model.unflatten(torch.from_numpy(state.belief).unsqueeze(0))
-            score = self.model.place.everywhere(self.model.place.mapped(belief.memory), self._kernel)
-            density = (SHARPNESS * score).flatten().softmax(0).view_as(score).numpy().copy()
-        # The map's axes are those of odom, and the robot stands at ``place`` in it.
-        centres = self.model.map.centres.numpy() + np.asarray(state.pose[:2]) - belief.place[0, :2].numpy()
-        heading = self.model.place.headings.numpy()
-        for wrong in self._refuted:
-            far = np.square((centres - wrong[:2]) / REFUTED[0]).sum(-1)[None]
-            density *= 1 - np.exp(-far - np.square(turn(heading - wrong[2]) / REFUTED[1])[:, None, None])
-        density /= max(density.sum(), 1e-30)
+            score = self.model.place.everywhere(self.model.place.mapped(belief.memory), self._kernel).numpy()
+        corner = self._corner(state, belief)
+        rows, columns = (slice(c, c + score.shape[-1]) for c in corner[::-1])
+        self._score[:, rows, columns] = SHARPNESS * score
+        self._look(state, belief.latent[0], goal)
+        return self._likeliest(state)
+
+    def _corner(self, state: WorldState, belief: Belief) -> np.ndarray:
+        """(2,) column and row of the grid at which the map begins. Map and grid share their cells: the map's axes are
+        those of odom, it moves by whole cells, and the robot stands at ``place`` in it.
+        """
+        cells, cell = self.model.config.map_cells, self.model.config.cell
+        first = np.asarray(state.pose[:2]) - belief.place[0, :2].numpy() + self.model.map.centres[0, 0].numpy()
+        if self._first is None:
+            self._first = first - cell * ((self.side - cells) // 2)
+        corner = np.round((first - self._first) / cell).astype(int)
+        kept = np.clip(corner, 0, self.side - cells)
+        if (kept != corner).any():  # the grid moves along; what leaves it is forgotten
+            self._shift(corner - kept)
+        return kept
+
+    def _shift(self, by: np.ndarray) -> None:
+        """Move the grid by columns and rows (2,)."""
+        self._first = self._first + by * self.model.config.cell
+        for layer, empty in ((self._score, -np.inf), (self._looked, 0), (self._evidence, 0)):
+            layer[:] = np.roll(layer, -by[::-1], (1, 2))
+            for axis, shift in zip((2, 1), by, strict=True):
+                entered = slice(self.side - shift, self.side) if shift > 0 else slice(0, -shift)
+                layer.swapaxes(axis, 2)[:, :, entered] = empty
+
+    def _look(self, state: WorldState, seen: torch.Tensor, goal: Latent) -> None:
+        """What the robot sees is or is not what the goal shows: evidence about poses near its own."""
+        with torch.inference_mode():
+            says = float(self.model.same_view(seen, torch.from_numpy(goal.vector)).clamp(-CERTAIN, CERTAIN))
+        reach = int(2 * ALIKE[0] / self.model.config.cell)
+        middle = np.round((np.asarray(state.pose[:2]) - self._first) / self.model.config.cell).astype(int)
+        columns, rows = (np.arange(max(0, m - reach), min(self.side, m + reach + 1)) for m in middle)
+        x, y = (self._first[0] + columns * self.model.config.cell, self._first[1] + rows * self.model.config.cell)
+        far = np.square((x - state.pose[0]) / ALIKE[0]) + np.square((y - state.pose[1]) / ALIKE[0])[:, None]
+        off = np.square(turn(self.headings - state.pose[2]) / ALIKE[1])
+        share = np.exp(-far[None] - off[:, None, None]).astype(np.float32)
+        window = np.s_[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        self._looked *= FADING
+        looked, evidence = self._looked[window], self._evidence[window]  # views: what follows changes the grid
+        evidence += share / np.maximum(looked + share, 1e-6) * (says - evidence)
+        looked += share
+
+    def _likeliest(self, state: WorldState) -> Place:
+        mapped = self._score[0] > -np.inf
+        rows, columns = (np.flatnonzero(mapped.any(axis))[[0, -1]] + (0, 1) for axis in (1, 0))
+        window = np.s_[:, slice(*rows), slice(*columns)]
+        density = np.exp(self._score[window] - self._score[window].max())
+        density = (1 - ASTRAY) / density.sum() * density + ASTRAY / density.size
+        density *= np.exp(np.minimum(self._looked[window], 1) * self._evidence[window])
+        density /= density.sum()
+        x, y = (
+            first + np.arange(*ends) * self.model.config.cell
+            for first, ends in zip(self._first, (columns, rows), strict=True)
+        )
+        centres = np.stack(np.meshgrid(x, y), -1)
         cells = density.sum(0)
-        best = self._about(centres.reshape(-1, 2)[cells.argmax()], centres, density, heading)
+        here = float(cells[np.hypot(*np.moveaxis(centres - state.pose[:2], -1, 0)) < HERE].sum())
+        best = self._about(centres.reshape(-1, 2)[cells.argmax()], centres, density, here)
         if self._held is not None:
-            held = self._about(self._held, centres, density, heading)
+            held = self._about(self._held, centres, density, here)
             best = held if held.probability > HELD * best.probability else best
         self._held = best.pose[:2]
         return best
 
-    def _about(self, point: np.ndarray, centres: np.ndarray, density: np.ndarray, heading: np.ndarray) -> Place:
+    def _about(self, point: np.ndarray, centres: np.ndarray, density: np.ndarray, here: float) -> Place:
         """What lies within NEAR of a point (2,), as one place."""
-        share = density * (np.hypot(*np.moveaxis(centres - point, -1, 0)) < NEAR)
+        near = np.hypot(*np.moveaxis(centres - point, -1, 0)) < NEAR
+        share = density[:, near]
         probability = float(share.sum())
-        share /= max(probability, 1e-30)
-        x, y = (share.sum(0)[..., None] * centres).sum((0, 1))
-        turned = share.sum((1, 2))
-        return Place(np.array([x, y, np.arctan2(turned @ np.sin(heading), turned @ np.cos(heading))]), probability)
+        share = share / max(probability, 1e-30)
+        x, y = share.sum(0) @ centres[near]
+        turned = share.sum(1)
+        yaw = np.arctan2(turned @ np.sin(self.headings), turned @ np.cos(self.headings))
+        return Place(np.array([x, y, yaw]), probability, here)
 
     def _take(self, goal: Latent) -> None:
         model = self.model

@@ -111,16 +111,15 @@ class ActionSelector:
             place = self.locator.locate(state, goal.latent)
             # Before it has looked about itself, another place may look as much like the goal as any that it knows.
             self._looked = self._looked or looked_around(state, space)
-            if self._looked and self._there(state, place.pose, goal.tolerance):
-                if self.locator.difference(state, goal.latent) <= p.image_difference:
-                    return place.pose.astype(np.float32), True
-                self.locator.refute(state.pose)
-                place = self.locator.locate(state, goal.latent)
-            if self._looked and place.probability >= p.place_probability:
+            there = self._looked and self._there(state, place.pose, goal.tolerance)
+            if there and place.here >= p.arrival_probability:
+                return place.pose.astype(np.float32), True
+            if self._looked and not there and place.probability >= p.place_probability:
                 return place.pose.astype(np.float32), False
         prospect = self.explorer.look(state, space)
         if prospect.gain < p.explored_gain:
-            return (None, True) if goal.kind == GoalKind.EXPLORE else (place.pose.astype(np.float32), False)
+            # All is known: then the goal is where it most likely is.
+            return (None, True) if goal.kind == GoalKind.EXPLORE else (place.pose.astype(np.float32), place.here >= 0.5)
         return prospect.pose.astype(np.float32), False
 
     def _search(

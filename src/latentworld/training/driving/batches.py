@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from latentworld.model.same_view import OTHER, SAME
 from latentworld.training.driving.drives import Drives
 from latentworld.types import turn
 
@@ -20,7 +21,8 @@ class Batch(NamedTuple):
     images: rgb (n, T, ...) and depth, or None when latents are at hand. rows: (n, T) row numbers in the dataset.
     goal_rows: (n, G) other rows of the same episode. motion: (n, T, 8). velocity: (n, T, 4). odometry: (n, T, 3) poses.
     goal_pose: (n, G, 3). actions: (n, T, H, 2). future: (n, T, H, 3) poses. contact, drop: (n, T, H). valid: (n, T, H).
-    query: (n, T, M, 4).
+    query: (n, T, M, 4). looks: (L, 2) pairs of rows of the same episode. alike: (L,) whether they were seen from the
+    same pose (1), or from others (0); none with images.
     """
 
     stride: int
@@ -40,6 +42,8 @@ class Batch(NamedTuple):
     drop: Tensor
     valid: Tensor
     query: Tensor
+    looks: Tensor
+    alike: Tensor
 
 
 def sample(
@@ -81,9 +85,10 @@ def sample(
             depth, goal_depth = np.stack([c[1] for c in clips]), np.concatenate([g[1] for g in goals])
             goal_depth = goal_depth.reshape(*goal_rows.shape, *goal_depth.shape[1:])
     query = np.stack([drives.query[s : s + length * stride][::stride] for s in starts]).astype(np.float32)
+    pairs, alike = (np.zeros((0, 2), np.int64), np.zeros(0, np.float32)) if images else looks(drives, rng, n)
     arrays = (
         rgb, depth, rows, goal_rows, goal_rgb, goal_depth, motion, velocity, odometry[..., :3],
-        small["odometry"][goal_rows][..., :3], actions, future, contact, drop, valid, query,
+        small["odometry"][goal_rows][..., :3], actions, future, contact, drop, valid, query, pairs, alike,
     )  # fmt: skip
     return Batch(stride, *(None if a is None else torch.from_numpy(np.ascontiguousarray(a)) for a in arrays))
 
@@ -102,6 +107,31 @@ def _goals(odometry: np.ndarray, rng: np.random.Generator, ends: np.ndarray, fir
     off = np.hypot(*np.moveaxis(odometry[tried, :2] - odometry[ends, None, None, :2], -1, 0))
     within = np.take_along_axis(tried, ((off > 0.4) & (off < FAR)).argmax(2)[..., None], 2)[..., 0]
     return np.column_stack([close, tried[:, 0, -1], within[:, 1:]])
+
+
+LOOKS = 16  # rows of an episode that are looked at from elsewhere
+
+
+def looks(drives: Drives, rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of rows (L, 2) of ``n`` episodes: from the same pose, from poses a little apart, and from anywhere; and
+    (L,) which are from the same.
+    """
+    odometry = drives.small["odometry"]
+    pairs, alike = [], []
+    for episode in rng.integers(len(drives.offsets), size=n):
+        rows = drives.offsets[episode] + np.arange(drives.lengths[episode])
+        ones = rng.choice(rows, LOOKS)
+        off = odometry[rows, None, :3] - odometry[None, ones, :3]
+        far, turned = np.hypot(off[..., 0], off[..., 1]), np.abs(turn(off[..., 2]))
+        same = (far < SAME[0]) & (turned < SAME[1]) & (np.abs(rows[:, None] - ones) > 2)
+        other = (far > OTHER[0]) | (turned > OTHER[1])
+        close = other & (far < 2 * OTHER[0]) & (turned < 2 * OTHER[1])
+        for kind, wanted in ((True, same), (False, other), (False, close)):
+            for one, fits in zip(ones, wanted.T, strict=True):
+                if fits.any():
+                    pairs.append((one, rng.choice(rows[fits])))
+                    alike.append(kind)
+    return np.array(pairs, np.int64).reshape(-1, 2), np.array(alike, np.float32)
 
 
 def _relative(pose: np.ndarray, other: np.ndarray) -> np.ndarray:

@@ -33,6 +33,7 @@ class Weights:
     recall: float = 0.5
     ahead: float = 1.0
     where: float = 0.6
+    same: float = 0.5
     paint: float = 1.0
 
 
@@ -107,6 +108,15 @@ def _spread(latents: Tensor, goals: Tensor, generator: torch.Generator) -> dict[
 
 def total(terms: dict[str, Tensor], weights: Weights) -> Tensor:
     return sum(getattr(weights, name) * term for name, term in terms.items())
+
+
+def same_view(model: WorldModel, looks: Tensor, alike: Tensor) -> Tensor:
+    """Cross entropy of pairs of latents (L, 2, D), of which those that are ``alike`` count for as much as the others:
+    what is learned is then a likelihood ratio.
+    """
+    share = alike.mean().clamp(1e-3, 1 - 1e-3)
+    weight = torch.where(alike > 0, 0.5 / share, 0.5 / (1 - share))
+    return F.binary_cross_entropy_with_logits(model.same_view(*looks.unbind(1)), alike, weight)
 
 
 def _free_space(

@@ -1,0 +1,111 @@
+"""Finding where a goal image was taken: real rooms, the shipped model."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from latentworld.agent import Agent
+from latentworld.model import checkpoint
+from latentworld.selection.locator import GoalLocator
+from latentworld.sim.world import World
+from latentworld.types import Action, LatentworldError
+
+SEED = 1_000_900  # validation rooms
+
+
+@pytest.fixture(scope="module")
+def world():
+    world = World(SEED)
+    yield world
+    world.close()
+
+
+@pytest.fixture(scope="module")
+def agent():
+    torch.set_num_threads(1)
+    return Agent.load()
+
+
+def look_around(agent, world, seed):
+    """A turn on the spot; the belief after it."""
+    world.reset(seed)
+    agent.reset()
+    action = None
+    for _ in range(50):
+        state = agent.observe(world.frame(), world.odometry(), action)
+        action = Action(state.stamp, 0.0, 1.25)
+        world.step(0.0, 1.25)
+    return agent.observe(world.frame(), world.odometry(), action)
+
+
+def test_a_goal_seen_a_moment_ago_is_known_to_be_here(agent, world):
+    found = 0
+    for seed in range(SEED, SEED + 6):
+        state = look_around(agent, world, seed)
+        here = np.append(world.truth().pose[:2], world.telling_view(world.truth().pose)[2])
+        goal = agent.image_goal(world.view(here)).latent
+        place = GoalLocator(agent.model).locate(state, goal)
+        assert 0 <= place.here <= 1 and 0 <= place.probability <= 1
+        found += np.hypot(*(place.pose[:2] - state.pose[:2])) < 0.3
+    assert found >= 5
+
+
+def test_what_is_looked_at_and_is_not_the_goal_speaks_against_the_place(agent, world):
+    state = look_around(agent, world, SEED + 1)
+    elsewhere = np.append(world.goal[:2], world.telling_view(world.goal)[2])
+    goal = agent.image_goal(world.view(elsewhere)).latent
+    locator = GoalLocator(agent.model)
+    before = locator.locate(state, goal).here
+    for _ in range(3):
+        after = locator.locate(state, goal).here
+    assert after <= before
+    assert locator._evidence.min() < -1  # nats
+
+
+def test_what_the_map_left_is_kept_until_the_grid_leaves_it(agent, world):
+    state = look_around(agent, world, SEED + 2)
+    goal = agent.image_goal(world.goal_frame()).latent
+    locator = GoalLocator(agent.model)
+    locator.locate(state, goal)
+    known = np.isfinite(locator._score[0]).sum()
+    cells = agent.model.config.map_cells
+    assert known == cells**2
+
+    def moved(metres):
+        return replace(state, pose=state.pose + np.array([metres, 0, 0], state.pose.dtype))
+
+    score = locator._score.copy()
+    locator.locate(moved(1.0), goal)  # 5 cells on
+    assert np.isfinite(locator._score[0]).sum() == known + 5 * cells
+    kept = np.isfinite(score) & ~np.isin(np.arange(locator.side), np.arange(cells, 2 * cells) + 5)
+    assert np.array_equal(locator._score[kept], score[kept])
+    place = locator.locate(moved(100.0), goal)
+    assert np.isfinite(locator._score[0]).sum() == known and np.isfinite(place.pose).all()
+    locator.reset()
+    assert not np.isfinite(locator._score).any()
+
+
+def test_a_latent_of_another_model_is_refused(agent, world):
+    state = look_around(agent, world, SEED)
+    goal = agent.image_goal(world.goal_frame()).latent
+    with pytest.raises(LatentworldError, match="goal latent: expected model .* got other"):
+        GoalLocator(agent.model).locate(state, replace(goal, model_id="other"))
+
+
+def test_views_of_one_place_are_told_from_others_by_the_shipped_model(world):
+    model = checkpoint.load()
+    same, others = [], []
+    with torch.inference_mode():
+        for seed in range(SEED, SEED + 12):
+            world.reset(seed)
+            there = np.append(world.goal[:2], world.telling_view(world.goal)[2])
+            close = there + (0.08, -0.06, 0.05)
+            frames = [world.view(pose) for pose in (there, close, np.zeros(3))]
+            rgb, depth = (torch.from_numpy(np.stack([getattr(f, part) for f in frames])) for part in ("rgb", "depth"))
+            one, again, other = model.encode(rgb, depth)
+            assert torch.isclose(model.same_view(one, other), model.same_view(other, one), atol=1e-4)
+            same.append(model.same_view(one, again).item())
+            others.append(model.same_view(one, other).item())
+    assert np.mean(np.array(same) > 0) >= 0.8 and np.mean(np.array(others) < 0) >= 0.9
