@@ -53,7 +53,7 @@ RECIPES = {
             ROOMS,
             HELD_OUT,
             (
-                Stage(2000, encoder=True, clips=32, length=24, horizon=15, starts=4, rate=1e-3),
+                Stage(1200, encoder=True, clips=32, length=24, horizon=15, starts=4, rate=1e-3),
                 Stage(800, encoder=False, clips=32, length=40, horizon=15, starts=4, rate=7e-4),
             ),
             depth_dropout=0.25,
