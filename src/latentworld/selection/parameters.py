@@ -48,7 +48,7 @@ class SelectionParameters:
         0.08, "metres beside the base below which a way to the goal counts as too narrow", 0.0, 1.0
     )
     arrival_probability: float = parameter(
-        0.95, "that a goal image was taken where the robot stands, from which on it counts as arrived", 0.0, 1.0
+        0.9, "that a goal image was taken where the robot stands, from which on it counts as arrived", 0.0, 1.0
     )
     place_probability: float = parameter(
         0.25, "of the place of a goal image, from which on it is driven to; below, the robot looks around", 0.0, 1.0

@@ -47,9 +47,18 @@ class Batch(NamedTuple):
 
 
 def sample(
-    drives: Drives, rng: np.random.Generator, n: int, length: int, stride: int, horizon: int, images: bool = True
+    drives: Drives,
+    rng: np.random.Generator,
+    n: int,
+    length: int,
+    stride: int,
+    horizon: int,
+    latents: np.ndarray | None = None,
 ) -> Batch:
-    """Draw a batch; the same rng state draws the same batch."""
+    """Draw a batch; the same rng state draws the same batch. latents: (N, D) of all rows; a batch then has pairs of
+    looks, and no images.
+    """
+    images = latents is None
     starts, episodes = drives.starts(rng, n, length * stride)
     first, last = drives.offsets[episodes], drives.offsets[episodes] + drives.lengths[episodes] - 1
     rows = starts[:, None] + np.arange(length) * stride
@@ -85,7 +94,7 @@ def sample(
             depth, goal_depth = np.stack([c[1] for c in clips]), np.concatenate([g[1] for g in goals])
             goal_depth = goal_depth.reshape(*goal_rows.shape, *goal_depth.shape[1:])
     query = np.stack([drives.query[s : s + length * stride][::stride] for s in starts]).astype(np.float32)
-    pairs, alike = (np.zeros((0, 2), np.int64), np.zeros(0, np.float32)) if images else looks(drives, rng, n)
+    pairs, alike = (np.zeros((0, 2), np.int64), np.zeros(0, np.float32)) if images else looks(drives, latents, rng, n)
     arrays = (
         rgb, depth, rows, goal_rows, goal_rgb, goal_depth, motion, velocity, odometry[..., :3],
         small["odometry"][goal_rows][..., :3], actions, future, contact, drop, valid, query, pairs, alike,
@@ -112,9 +121,9 @@ def _goals(odometry: np.ndarray, rng: np.random.Generator, ends: np.ndarray, fir
 LOOKS = 16  # rows of an episode that are looked at from elsewhere
 
 
-def looks(drives: Drives, rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of rows (L, 2) of ``n`` episodes: from the same pose, from poses a little apart, and from anywhere; and
-    (L,) which are from the same.
+def looks(drives: Drives, latents: np.ndarray, rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of rows (L, 2) of ``n`` episodes: from the same pose, from poses a little apart, from anywhere, and from that
+    other pose whose latent is the most alike; and (L,) which are from the same.
     """
     odometry = drives.small["odometry"]
     pairs, alike = [], []
@@ -126,7 +135,9 @@ def looks(drives: Drives, rng: np.random.Generator, n: int) -> tuple[np.ndarray,
         same = (far < SAME[0]) & (turned < SAME[1]) & (np.abs(rows[:, None] - ones) > 2)
         other = (far > OTHER[0]) | (turned > OTHER[1])
         close = other & (far < 2 * OTHER[0]) & (turned < 2 * OTHER[1])
-        for kind, wanted in ((True, same), (False, other), (False, close)):
+        unlike = np.square(latents[rows, None] - latents[None, ones]).mean(-1)
+        alikest = other & (unlike == np.where(other, unlike, np.inf).min(0))
+        for kind, wanted in ((True, same), (False, other), (False, close), (False, alikest)):
             for one, fits in zip(ones, wanted.T, strict=True):
                 if fits.any():
                     pairs.append((one, rng.choice(rows[fits])))

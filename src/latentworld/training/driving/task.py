@@ -44,9 +44,12 @@ class DrivingTask:
         return [p for p in self.model.parameters() if p.requires_grad]
 
     def batches(self, stage: Stage, seed: int, steps: range) -> Iterator[Batch]:
-        if not stage.encoder and steps:
+        if not steps:
+            return iter(())
+        if not stage.encoder:
             self.latents = encode_all(self.model, self.drives)
-        return stream(lambda rng: sample(self.drives, rng, **_plan(stage, rng)), seed, steps)
+        latents = None if stage.encoder else self.latents.numpy()
+        return stream(lambda rng: sample(self.drives, rng, **_plan(stage, rng), latents=latents), seed, steps)
 
     def losses(self, stage: Stage, batch: Batch, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         if stage.encoder:
@@ -80,7 +83,7 @@ def _plan(stage: Stage, rng: np.random.Generator) -> dict:
     """Clips are seen at 10, 5 or 2.5 Hz: a dropped frame is nothing new, and what was seen long ago is asked for."""
     return {
         "n": stage.clips, "length": stage.length, "stride": int(rng.choice(STRIDES)),
-        "horizon": stage.horizon, "images": stage.encoder,
+        "horizon": stage.horizon,
     }  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from latentworld.tracking.surprise import score
 from latentworld.training.driving.batches import Batch, looks, sample
 from latentworld.training.driving.drives import Drives
 from latentworld.training.driving.objective import track
+from latentworld.training.driving.task import encode_all
 from latentworld.training.scores import auroc
 
 CLIPS, LENGTH, HORIZON, SEED = 256, 40, 15, 12345
@@ -92,14 +93,9 @@ def _measure(model: WorldModel, batch: Batch, latents: Tensor, goals: Tensor, be
 
 def _recognised(model: WorldModel, drives: Drives) -> dict[str, np.ndarray]:
     """What is said of pairs of rows seen from the same pose, and from others."""
-    pairs, alike = looks(drives, np.random.default_rng(SEED), 512)
-    rows, which = np.unique(pairs, return_inverse=True)
-    latents = []
-    for some in np.array_split(rows, max(1, len(rows) // 256)):
-        seen = [drives.images(row, row + 1) for row in some]
-        depth = None if drives.depth is None else torch.from_numpy(np.concatenate([d for _, d in seen]))
-        latents.append(model.encode(torch.from_numpy(np.concatenate([rgb for rgb, _ in seen])), depth))
-    one, other = torch.cat(latents)[torch.from_numpy(which.reshape(pairs.shape))].unbind(1)
+    latents = encode_all(model, drives)
+    pairs, alike = looks(drives, latents.numpy(), np.random.default_rng(SEED), 512)
+    one, other = latents[torch.from_numpy(pairs)].unbind(1)
     return {"alike": alike, "same_view": model.same_view(one, other).numpy()}
 
 
