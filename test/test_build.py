@@ -27,7 +27,8 @@ FROM_PIP = {  # in no distribution -> the line of requirements.txt
     "mcap_ros2": "mcap-ros2-support",
     "imageio_ffmpeg": "imageio-ffmpeg",
 }
-OPTIONAL = {"stable_worldmodel": "stable-worldmodel"}  # said to be missing when asked for -> the line of peers.txt
+# Said to be missing when asked for -> the line of peers.txt.
+OPTIONAL = {"stable_worldmodel": "stable-worldmodel", "gymnasium": "gymnasium"}
 NOT_DEPLOYED = {".git", ".venv", "data", "runs", "build", "install", "log", "demo_output", "__pycache__"}
 
 

@@ -139,7 +139,7 @@ def test_all_processes_end_with_the_demo(tmp_path, number):
         process.send_signal(number)
         until(lambda: not marked(mark), 30, "no process left")
         said, _ = process.communicate(timeout=5)
-        assert process.returncode == (130 if number != signal.SIGKILL else -signal.SIGKILL)
+        assert process.returncode == (130 if number != signal.SIGKILL else -signal.SIGKILL), said
         assert "Traceback" not in said
     finally:
         for left in marked(mark):

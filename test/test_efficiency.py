@@ -96,7 +96,7 @@ def test_arms_of_one_seed_begin_alike():
     rooms = [DrivingTask(efficiency_rooms.recipe(RoomStudy(), arm, "rooms", 3), None).model for arm in ARMS]
     alike = (
         (scenes, ("encoder.look.0.weight", "gates.weight", "candidate.weight")),
-        (rooms, ("encoder.project.weight", "recurrence.cell.weight_ih", "map.lift.weight")),
+        (rooms, ("encoder.project.weight", "recurrence.cell.weight_ih", "map.lift.0.linear.weight")),
     )
     for (one, *others), names in alike:
         for other in others:

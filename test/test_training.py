@@ -219,7 +219,8 @@ def test_the_likelihood_of_a_place_cannot_be_won_by_being_narrow():
 
 
 def test_most_goals_lie_within_reach(data):
-    batch = sample(Drives(data), np.random.default_rng(0), 16, 12, 1, 5, images=False)
+    drives = Drives(data)
+    batch = sample(drives, np.random.default_rng(0), 16, 12, 1, 5, latents=np.zeros((drives.rows, 2), np.float32))
     assert batch.goal_rows.shape == (16, 4) and batch.goal_pose.shape == (16, 4, 3)
     off = (batch.goal_pose[:, 2:, :2] - batch.odometry[:, -1:, :2]).norm(dim=-1)
     assert ((off > 0.4) & (off < 3.0)).float().mean() > 0.6

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -62,11 +64,13 @@ def run(
             processes.start(name, line, env=os.environ, stdout=said, stderr=said)
 
         def alive() -> None:
+            if asked:
+                raise KeyboardInterrupt
             for name, child in processes.children.items():
                 if child.poll() is not None:
                     raise LatentworldError(f"demo: {name} ended with status {child.returncode}: {_last_line(log)}")
 
-        with DemoClient(domain, bag, alive) as client:
+        with _noted_signals() as asked, DemoClient(domain, bag, alive) as client:
             client.wait_for_robot(START)
             meter = CpuMeter({name: child.pid for name, child in processes.children.items()})
             for index, room in enumerate(rooms):
@@ -76,6 +80,20 @@ def run(
                 )  # fmt: skip
                 watcher.driven(drive)
             return meter.cores()
+
+
+@contextmanager
+def _noted_signals() -> Iterator[list[int]]:
+    """Requests to end are noted, not raised: amid rclpy's own code an exception may come out as anything."""
+    asked: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, lambda number, _: asked.append(number))
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class CpuMeter:

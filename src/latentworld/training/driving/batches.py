@@ -122,8 +122,8 @@ LOOKS = 16  # rows of an episode that are looked at from elsewhere
 
 
 def looks(drives: Drives, latents: np.ndarray, rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of rows (L, 2) of ``n`` episodes: from the same pose, from poses a little apart, from anywhere, and from that
-    other pose whose latent is the most alike; and (L,) which are from the same.
+    """Pairs of rows (L, 2) of ``n`` episodes, and (L,) whether they were seen from the same pose. The others: from
+    poses a little apart, from anywhere, and from that pose whose latent is the most alike.
     """
     odometry = drives.small["odometry"]
     pairs, alike = [], []
