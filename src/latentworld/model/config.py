@@ -1,15 +1,36 @@
-"""Every number that shapes the network; it travels inside the checkpoint."""
+"""Every number that shapes a network; it travels inside the checkpoint."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, fields
+from typing import TypeVar
 
 from latentworld.types import LatentworldError
 
+Config = TypeVar("Config")
+
+
+class StoredConfig:
+    """A dataclass of numbers and tuples of them, as JSON."""
+
+    __slots__ = ()
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls: type[Config], text: str) -> Config:
+        """Raises LatentworldError for fields that it does not know."""
+        values = json.loads(text)
+        unknown = set(values) - {f.name for f in fields(cls)}
+        if unknown:
+            raise LatentworldError(f"{cls.__name__}: unknown fields {sorted(unknown)}; made by a newer latentworld?")
+        return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+
 
 @dataclass(frozen=True, slots=True)
-class ModelConfig:
+class ModelConfig(StoredConfig):
     """Sizes are dimensionless unless a unit is named."""
 
     image_size: int = 64  # pixels, square
@@ -40,14 +61,3 @@ class ModelConfig:
     def belief_dim(self) -> int:
         """Length of a flattened belief: recurrent state, last latent, place in the map, map."""
         return self.hidden_dim + self.latent_dim + 3 + self.map_channels * self.map_cells**2
-
-    def to_json(self) -> str:
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> ModelConfig:
-        values = json.loads(text)
-        unknown = set(values) - {f.name for f in fields(cls)}
-        if unknown:
-            raise LatentworldError(f"model config: unknown fields {sorted(unknown)}; made by a newer latentworld?")
-        return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})

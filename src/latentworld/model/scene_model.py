@@ -6,13 +6,14 @@ place stays there until it moves on, whether it can be seen or not.
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from latentworld.model.config import StoredConfig
 
 CELLS = 8  # a side
 SIDE = 64  # pixels
@@ -21,7 +22,7 @@ DARK = 0.02  # mean brightness of a picture, 1 being half of white, below which 
 
 
 @dataclass(frozen=True, slots=True)
-class SceneConfig:
+class SceneConfig(StoredConfig):
     latent_dim: int = 14  # learned numbers a cell; two more say its colour
     hidden_dim: int = 64
     stride: int = 2  # frames of film from one look to the next
@@ -32,13 +33,6 @@ class SceneConfig:
         """For films of no more than so many looks: what lies beyond can't be learned from them."""
         reach = min(self.reach, looks - 1)
         return replace(self, reach=reach, horizons=tuple(ahead for ahead in self.horizons if ahead <= reach))
-
-    def to_json(self) -> str:
-        return json.dumps(asdict(self), sort_keys=True)
-
-    @classmethod
-    def from_json(cls, text: str) -> SceneConfig:
-        return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in json.loads(text).items()})
 
 
 class SceneBelief(NamedTuple):

@@ -6,21 +6,20 @@ between two of them.
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from latentworld.model.config import StoredConfig
 from latentworld.model.encoder import ConvEncoder, to_input
-from latentworld.types import LatentworldError
 
 SCALE = 10.0  # steps: of this order are distances
 
 
 @dataclass(frozen=True, slots=True)
-class TaskConfig:
+class TaskConfig(StoredConfig):
     image_size: int = 64  # pixels, square
     input_channels: int = 3
     channels: tuple[int, ...] = (24, 48, 96)
@@ -33,17 +32,6 @@ class TaskConfig:
     @property
     def uses_depth(self) -> bool:
         return False
-
-    def to_json(self) -> str:
-        return json.dumps(asdict(self), sort_keys=True)
-
-    @classmethod
-    def from_json(cls, text: str) -> TaskConfig:
-        values = json.loads(text)
-        unknown = set(values) - {f.name for f in fields(cls)}
-        if unknown:
-            raise LatentworldError(f"task config: unknown fields {sorted(unknown)}; made by a newer latentworld?")
-        return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
 
 
 class Distance(nn.Module):
