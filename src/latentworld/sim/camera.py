@@ -51,10 +51,9 @@ class Renderer:
 
         Returns rgb (side, side, 3) uint8 and depth (side, side) float32 metres along the optical axis.
         """
-        near, far = NEAR, FAR
         self._aim(data, side, position, rotation, field_of_view)
         rgb, depth = self._read(side, with_depth=True)
-        depth = near * far / (far - depth * (far - near))
+        depth = NEAR * FAR / (FAR - depth * (FAR - NEAR))
         return rgb, np.minimum(depth, MAX_DEPTH)
 
     def draw_geoms(self, data: mujoco.MjData, side: int, position: np.ndarray, rotation: np.ndarray) -> np.ndarray:
@@ -72,12 +71,12 @@ class Renderer:
         return geoms[drawn]
 
     def _aim(self, data: mujoco.MjData, side: int, position, rotation, field_of_view: float) -> None:
+        """The next picture is taken from here; the base is not in it."""
         self._begin(data, side, hidden=BASE)
-        near, far = NEAR, FAR
         for eye in self._objects.camera:
             eye.pos, eye.forward, eye.up = position, rotation[:, 0], rotation[:, 2]
-            eye.frustum_near, eye.frustum_far = near, far
-            eye.frustum_top = near * np.tan(field_of_view / 2)
+            eye.frustum_near, eye.frustum_far = NEAR, FAR
+            eye.frustum_top = NEAR * np.tan(field_of_view / 2)
             eye.frustum_bottom = -eye.frustum_top
             eye.frustum_center = eye.frustum_width = 0
             eye.orthographic = 0
