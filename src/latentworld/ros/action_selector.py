@@ -48,7 +48,7 @@ class ActionSelectorParameters:
         3.0, "s of stale, unsafe or failed plans after which a goal is given up", 0.1, 60.0
     )
     answer_timeout: float = parameter(
-        0.2,
+        0.14,
         "s to wait for a consequence_simulator in another process; keep it below the gate's plan_timeout",
         0.01,
         5.0,

@@ -11,7 +11,7 @@ from latentworld.ros import commands, qos
 from latentworld.ros.codecs import PLAN
 from latentworld.ros.diagnostics import ERROR
 from latentworld.ros.node import ManagedNode
-from latentworld.ros.process import run
+from latentworld.ros.process import go_ahead_of_others, run
 from latentworld.selection.guard import Guard, GuardParameters, Reason
 from latentworld.types import Action, Plan, PlanStatus, seconds
 
@@ -76,6 +76,7 @@ class CommandGateNode(ManagedNode):
 
 
 def main() -> None:
+    go_ahead_of_others()  # or, where that takes a right it does not have, as fast as others
     run(lambda: [CommandGateNode()])
 
 

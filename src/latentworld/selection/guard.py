@@ -30,7 +30,7 @@ class GuardParameters:
     plan_timeout: float = parameter(0.16, "s without a new plan after which the base stops", 0.05, 5.0)
     max_plan_age: float = parameter(0.3, "s that the start of a plan may lie back", 0.05, 5.0)
     observation_timeout: float = parameter(0.5, "s that the frame behind the plan may be old", 0.05, 5.0)
-    stop_time: float = parameter(0.1, "s from the decision to stop until the command is zero", 0.0, 2.0)
+    stop_time: float = parameter(0.08, "s from the decision to stop until the command is zero", 0.0, 2.0)
     clock_tolerance: float = parameter(0.5, "s that a stamp may lie ahead of the clock", 0.0, 5.0)
 
 
