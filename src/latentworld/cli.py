@@ -162,6 +162,9 @@ def navigation(
     ] = "all",
     checkpoint: Checkpoint = None,
     workers: Workers = 2,
+    keep: Annotated[
+        Optional[Path], typer.Option(metavar="FILE", help="Keep each episode here, and go on from those already in it.")
+    ] = None,
     json: Json = None,
 ) -> None:
     """Drive to goals in unseen rooms, beside blind, reactive and oracle controllers; no ROS. All of it takes hours.
@@ -174,7 +177,7 @@ def navigation(
         tuple(known) if said == "all" else said.split(",")
         for said, known in ((trials, TRIALS), (controllers, CONTROLLERS))
     ]
-    evaluate(rooms, *asked, checkpoint=checkpoint and str(checkpoint), workers=workers, json=json)
+    evaluate(rooms, *asked, checkpoint=checkpoint and str(checkpoint), workers=workers, json=json, keep=keep)
 
 
 @evaluation.command()

@@ -22,6 +22,8 @@ from latentworld.evaluation.controllers import (
     WorldModelController,
 )  # fmt: skip
 from latentworld.evaluation.figures import write_figures
+from latentworld.evaluation.kept import Kept, code
+from latentworld.model.checkpoint import load
 from latentworld.selection.parameters import SelectionParameters
 from latentworld.sim.episode import DISTANCE
 from latentworld.sim.processes import processes
@@ -148,11 +150,14 @@ def run(
     workers: int = 2,
     parameters: SelectionParameters | None = None,
     quiet: bool = False,
+    keep: Path | None = None,
 ) -> dict[tuple[str, str], list[EpisodeResult]]:
-    """Episodes by controller and trial. parameters: of the world model's selector. quiet: no bar. Does not depend on
-    ``workers``.
+    """Episodes by controller and trial. parameters: of the world model's selector. quiet: no bar. keep: a file of
+    episodes done, to go on from. Does not depend on ``workers``.
     """
-    results: dict[tuple[str, str], list[EpisodeResult]] = {}
+    made_by = {"model_id": load(checkpoint).model_id, "parameters": repr(parameters), "code": code()}
+    kept = Kept(keep, made_by)
+    undone = [task for task in tasks if named(task) not in kept.results]
     columns = (
         TextColumn("navigation"),
         BarColumn(),
@@ -161,11 +166,21 @@ def run(
         TimeRemainingColumn(),
     )
     with Progress(*columns, disable=quiet) as progress, processes(workers) as pool:
-        bar = progress.add_task("", total=len(tasks))
-        for task, result in zip(tasks, pool.map(partial(_episode, checkpoint, parameters), tasks), strict=True):
-            results.setdefault(task[:2], []).append(result)
+        bar = progress.add_task("", total=len(tasks), completed=len(tasks) - len(undone))
+        for task, result in zip(undone, pool.map(partial(_episode, checkpoint, parameters), undone), strict=True):
+            kept.add(named(task), asdict(result))
             progress.advance(bar)
+    kept.close()
+    results: dict[tuple[str, str], list[EpisodeResult]] = {}
+    for task in tasks:
+        fields = kept.results[named(task)]
+        episode = EpisodeResult(**fields | {"plan_ms": tuple(fields["plan_ms"])})
+        results.setdefault(task[:2], []).append(episode)
     return results
+
+
+def named(task: Task) -> str:
+    return " ".join(map(str, task))
 
 
 def summarise(results: Iterable[EpisodeResult], prefix: str) -> dict[str, float]:
@@ -208,10 +223,11 @@ def evaluate(
     first_seed: int = FIRST_TEST_SEED,
     workers: int = 2,
     json: str | Path | None = None,
+    keep: Path | None = None,
 ) -> dict[str, float]:
     """``rooms`` unseen rooms a trial, every other one with the straight line blocked.
 
-    Raises LatentworldError for a trial or a controller that there is not.
+    Raises LatentworldError for a trial or a controller that there is not, and for a file of episodes of another run.
     """
     for kind, asked, known in (("trials", trials, tuple(TRIALS)), ("controllers", controllers, CONTROLLERS)):
         if wrong := [name for name in asked if name not in known]:
@@ -219,7 +235,7 @@ def evaluate(
     tasks = [
         (name, asked, first_seed + i, bool(i % 2)) for asked in trials for name in controllers for i in range(rooms)
     ]
-    results = run(tasks, checkpoint, workers)
+    results = run(tasks, checkpoint, workers, keep=keep)
     figures = figures_of(results)
     times = [
         ms for (name, _), episodes in results.items() if name == "world_model" for e in episodes for ms in e.plan_ms

@@ -34,7 +34,7 @@ def run(make_nodes: Callable[[], Sequence[ManagedNode]], finish: Callable[[], No
 
 
 def go_ahead_of_others() -> bool:
-    """Let this process run before others on a busy machine; threads begun later too. False where it is not permitted."""
+    """Let this process, and threads it begins later, run first on a busy machine. False where it is not permitted."""
     try:
         os.setpriority(os.PRIO_PROCESS, 0, _AHEAD)
     except PermissionError:
