@@ -116,3 +116,8 @@ def test_opinions_that_differ_are_doubt():
     several = ConsequenceSimulator(untrained(ModelConfig()))
     assert (alone.simulate(state(alone), candidates(), 0.2).doubt == 0).all()
     assert (several.simulate(state(several), candidates(), 0.2).doubt > 0).all()
+
+
+def test_a_device_that_is_not_there_is_refused():
+    with pytest.raises(LatentworldError, match="device: expected one that torch has here.*got abacus"):
+        ConsequenceSimulator(untrained(ALONE), "abacus")

@@ -26,6 +26,7 @@ TENSORS = ("poses", "contact", "drop", "clearance", "uncertainty", "doubt")
 @dataclass(frozen=True, slots=True)
 class ConsequenceSimulatorParameters:
     checkpoint: str = parameter("", "path of a checkpoint; empty: the shipped one")
+    device: str = parameter("cpu", "of torch, on which futures are imagined: cpu, cuda or cuda:1")
     timeout: float = parameter(2.0, "s that an answer may take", 0.01, 60.0)
 
 
@@ -50,7 +51,7 @@ class ConsequenceSimulatorNode(ManagedNode):
         self._simulator = None
 
     def _load(self) -> ConsequenceSimulator:
-        simulator = ConsequenceSimulator(world_model(self.parameters.checkpoint))
+        simulator = ConsequenceSimulator(world_model(self.parameters.checkpoint), self.parameters.device)
         config = simulator.model.config
         start = WorldState(
             0,
