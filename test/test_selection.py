@@ -1,5 +1,6 @@
 """Planning: the search, the critics, the way to the goal, and when the robot must stand."""
 
+import itertools
 import time
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from latentworld.evaluation.oracle import OracleSimulator
 from latentworld.parameters import check
 from latentworld.selection.critics import Scene, critics, weigh
 from latentworld.selection.explorer import Explorer
+from latentworld.selection.keyframe_graph import MOST, UNKNOWN, KeyframeGraph
 from latentworld.selection.parameters import SelectionParameters
 from latentworld.selection.retreat import Retreat
 from latentworld.selection.seeds import seed_plans, shifted
@@ -214,6 +216,42 @@ def test_the_way_leads_round_a_wall():
     assert beside < ahead + 0.6
     far = WayToGoal(space, np.array([9.0, 0.0]), 0.05)(np.array([[2.0, 0.0], [5.0, 0.0]]))
     assert far == pytest.approx([7.0, 4.0], rel=0.1)
+
+
+def driven(graph, *corners):
+    """Drive from corner to corner, a state every 0.05 m."""
+    for begin, end in itertools.pairwise(np.array(corners, float)):
+        for share in np.linspace(0, 1, int(np.hypot(*(end - begin)) / 0.05) + 1):
+            graph.note(state(pose=(*(begin + share * (end - begin)), 0.0)))
+
+
+def test_beyond_the_map_known_ways_lead():
+    """A wall longer than the map, and the robot came round its left end: the goal behind it lies to the left."""
+    clearance = np.ones((28, 28))
+    clearance[:, 18:21] = -0.1  # no base has room within its radius of a wall
+    space = FreeSpace(clearance, np.zeros_like(clearance), np.array([-2.7, -2.7]), 0.2)
+    goal, graph = np.array([6.0, -1.0]), KeyframeGraph()
+    ends = np.array([[0.0, 1.0], [0.0, -1.0]])
+    left, right = WayToGoal(space, goal, 0.05, graph.distance)(ends)
+    assert right < left  # nothing is known but that the goal lies to the right
+    driven(graph, (6, -1), (6, 3.2), (0, 3.2), (0, 0))
+    way = WayToGoal(space, goal, 0.05, graph.distance)
+    left, right = way(ends)
+    assert left < right and left == pytest.approx(2.2 + 6.0 + 4.2, rel=0.15)
+    # Passing by closes the loop, however long ago it was; being carried away opens it.
+    driven(graph, (0, 0), (2, 0))
+    assert graph.distance(np.array([[2.0, 0.0]]), np.array([0.0, 2.0]))[0] == pytest.approx(4.0, rel=0.1)
+    graph.note(state(pose=(40.0, 0.0, 0.0)))
+    assert graph.distance(np.array([[2.0, 0.0]]), goal)[0] == pytest.approx(UNKNOWN * np.hypot(4, 1))
+
+
+def test_old_keyframes_make_room_for_new_ones():
+    graph = KeyframeGraph()
+    driven(graph, (0, 0), (0.6 * MOST, 0))
+    assert graph.distance(np.array([[0.6 * MOST, 0.0]]), np.array([0.6 * MOST - 50, 0.0]))[0] == pytest.approx(
+        50, rel=0.1
+    )
+    assert graph.distance(np.array([[0.0, 0.0]]), np.array([10.0, 0.0]))[0] == pytest.approx(UNKNOWN * 10)
 
 
 def test_the_same_planner_with_a_true_simulator_reaches_goals_cleanly():

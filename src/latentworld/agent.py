@@ -40,6 +40,7 @@ class Agent:
         """The robot was carried elsewhere: know nothing."""
         self.tracker.reset()
         self.selector.reset()
+        self.selector.graph.forget()
         self.state = None
 
     def observe(self, frame: Frame, odometry: Odometry, action: Action | None = None) -> WorldState:

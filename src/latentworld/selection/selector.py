@@ -9,6 +9,7 @@ import numpy as np
 
 from latentworld.selection.critics import Scene, critics, weigh
 from latentworld.selection.explorer import Explorer, looked_around
+from latentworld.selection.keyframe_graph import KeyframeGraph
 from latentworld.selection.locator import GoalLocator
 from latentworld.selection.parameters import SelectionParameters
 from latentworld.selection.retreat import Retreat
@@ -54,10 +55,11 @@ class ActionSelector:
         self.wariness, self.explorer = Wariness(self.parameters), Explorer(self.parameters)
         self.retreat = Retreat(self.parameters)
         self.seeds = seed_plans(self.parameters)
+        self.graph = KeyframeGraph()
         self.reset()
 
     def reset(self) -> None:
-        """Forget the last plan: a new goal."""
+        """Forget the last plan: a new goal. Ways that were driven stay known."""
         self.solver = solver(self.parameters)
         self.last: ActionSequence | None = None
         self.last_stamp = 0
@@ -72,6 +74,7 @@ class ActionSelector:
         meet.
         """
         began = time.perf_counter()
+        self.graph.note(state)
         age = seconds(state.stamp - state.observation_stamp)
         if goal is None:
             return self._stand(state, PlanStatus.NO_GOAL, "no goal", deadline, began)
@@ -129,7 +132,7 @@ class ActionSelector:
         if self.wariness.notice(state):
             self.last = None
         self.solver.high[0] = self.wariness.top_speed(state.stamp)
-        way = WayToGoal(space, target, p.way_margin)
+        way = WayToGoal(space, target, p.way_margin, self.graph.distance)
         latent = look = None
         if goal.latent is not None:
             latent, look = goal.latent.vector, lambda poses: self.simulator.look(state, poses, p.horizon * p.dt)

@@ -1,27 +1,30 @@
 """How far it is to the goal from anywhere near, round what is believed to be in between.
 
 Imagined futures are a second or two long; behind a wide obstacle the way round begins by leading away from the goal.
-This
-is the cost to go at their end: shortest ways over the believed free space, straight lines beyond its border.
+This is the cost to go at their end: shortest ways over the believed free space, beyond its border by ways driven
+before or straight lines.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 
 from latentworld.types import FreeSpace
 
+Beyond = Callable[[np.ndarray, np.ndarray], np.ndarray]
 TIGHT, CLOSED = 4.0, 25.0  # metres a metre counts for where it is narrow, and where there is no room at all
 
 
 class WayToGoal:
     """Distance to ``goal`` (x, y in odom) over a FreeSpace grid, in metres; narrow ground counts for more.
 
-    Cells are relaxed all at once until nothing changes (Bellman-Ford); the border cells start from the straight
-    line to a goal outside the grid.
+    Cells are relaxed all at once until nothing changes (Bellman-Ford); the border cells start from what is ``beyond``
+    to a goal outside the grid: (N, 2) and (2,) in odom -> (N,) metres.
     """
 
-    def __init__(self, space: FreeSpace, goal: np.ndarray, margin: float):
+    def __init__(self, space: FreeSpace, goal: np.ndarray, margin: float, beyond: Beyond | None = None):
         self.space, self.goal = space, np.asarray(goal[:2], np.float64)
         rows, columns = space.clearance.shape
         y = space.origin[1] + space.cell * np.arange(rows)
@@ -37,7 +40,8 @@ class WayToGoal:
         else:
             border = np.zeros((rows, columns), bool)
             border[[0, -1]] = border[:, [0, -1]] = True
-            distance[border] = straight[border]
+            points = np.stack(np.broadcast_arrays(x[None], y[:, None]), -1)[border]
+            distance[border] = (beyond or _straight)(points, self.goal)
         self.distance = _relax(distance, toll * space.cell)
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
@@ -56,6 +60,10 @@ class WayToGoal:
         outside = np.abs(at - inside).max(-1) > 0.01
         # Right at the goal the grid is too coarse to tell near from nearer.
         return np.where(outside | (straight < 2 * self.space.cell), straight, value)
+
+
+def _straight(points: np.ndarray, goal: np.ndarray) -> np.ndarray:
+    return np.hypot(*(points - goal).T)
 
 
 def _relax(distance: np.ndarray, price: np.ndarray) -> np.ndarray:
