@@ -37,7 +37,7 @@ class TaskWeights:
     predict: float = 1.0
     sigreg: float = 2.0
     hindsight: float = 1.0
-    step: float = 1.0
+    one_step: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ class PictureTask:
             terms["sigreg"] = spread(latents, generator)
         else:
             far, near = (self.model.distance(*self.latents[rows].unbind(1)) for rows in (batch.pairs, batch.following))
-            terms |= {"hindsight": hindsight(far, batch.apart, self.recipe.expectile), "step": one_step(near)}
+            terms |= {"hindsight": hindsight(far, batch.apart, self.recipe.expectile), "one_step": one_step(near)}
         return sum(getattr(self.recipe.weights, name) * term for name, term in terms.items()), terms
 
 
