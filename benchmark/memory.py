@@ -22,7 +22,8 @@ from rich.table import Table
 
 from latentworld.evaluation.figures import write_figures
 from latentworld.memory import MemoryQuery, VisualMemory
-from latentworld.memory.store import KeyframeStore, Record
+from latentworld.memory.records import Record
+from latentworld.memory.store import KeyframeStore
 from latentworld.types import NANOSECONDS, Latent
 
 MODEL, BEGIN = "benchmark", 1_700_000_000 * NANOSECONDS

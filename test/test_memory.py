@@ -12,8 +12,8 @@ from walks import ALL, DIMENSIONS, MODEL, filled, latent_at, state_at, walk_thro
 
 from latentworld.memory import KeyframeGate, MemoryParameters, MemoryQuery, VisualMemory
 from latentworld.memory.familiarity import equal_error
-from latentworld.memory.latents import LatentCache, distances, products
 from latentworld.memory.odometry_drift import OdometryDrift
+from latentworld.memory.search import distances
 from latentworld.types import NANOSECONDS, LatentworldError, stamp_of
 
 OTHER = "ba9876543210"
@@ -231,28 +231,6 @@ def test_drift_grows_across_the_path():
     assert covariance[0, 0] == pytest.approx(0.02**2 * 10)  # along: a random walk
     assert covariance[1, 1] > 20 * covariance[0, 0]  # across: the heading error carried on
     assert covariance[1, 2] > 0
-
-
-def test_fast_products_are_those_of_the_halves():
-    random = np.random.default_rng(5)
-    rows = np.concatenate([random.normal(size=(3000, 64)), 1e-7 * random.normal(size=(9, 64)), 6e4 * np.ones((1, 64))])
-    rows, vector = rows.astype(np.float16), random.normal(size=64).astype(np.float32)
-    np.testing.assert_allclose(products(rows, vector), rows.astype(np.float64) @ vector, rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize("offset", [0.0, 300.0])  # far from the origin the fast sum cancels, and must not decide
-def test_the_nearest_of_a_cache_are_exact(offset):
-    random = np.random.default_rng(6)
-    rows = (random.normal(size=(5000, 32)) + offset).astype(np.float16)
-    cache = LatentCache()
-    for _ in range(0, 5000, 700):
-        cache.extend(lambda last: [(i + 1, rows[i].tobytes()) for i in range(last, min(last + 700, 5000))])
-    for vector in (random.normal(size=(20, 32)) + offset).astype(np.float32):
-        ids, found = cache.nearest(vector, 10)
-        exact = distances(rows, vector)
-        expected = np.lexsort((-np.arange(5000), exact))[:10]
-        assert (ids - 1).tolist() == expected.tolist()
-        np.testing.assert_array_equal(found, exact[expected])
 
 
 def test_narrow_and_broad_queries_are_right_over_20000_rows(tmp_path):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from latentworld.memory import MemoryParameters, VisualMemory
-from latentworld.memory.store import KeyframeStore, Record
+from latentworld.memory.records import Record
+from latentworld.memory.store import KeyframeStore
 from latentworld.memory.thumbnails import thumbnail
 from latentworld.types import Latent, WorldState, stamp_of
 

@@ -1,8 +1,9 @@
 """What was seen, where and when: a durable store of keyframes that can be asked by any combination of keys."""
 
+from latentworld.memory.correction import Trajectory
 from latentworld.memory.keyframes import Keyframe, KeyframeGate
 from latentworld.memory.parameters import MemoryParameters
 from latentworld.memory.query import MemoryAnswer, MemoryQuery
 from latentworld.memory.visual_memory import VisualMemory
 
-__all__ = ["Keyframe", "KeyframeGate", "MemoryAnswer", "MemoryParameters", "MemoryQuery", "VisualMemory"]
+__all__ = ["Keyframe", "KeyframeGate", "MemoryAnswer", "MemoryParameters", "MemoryQuery", "Trajectory", "VisualMemory"]

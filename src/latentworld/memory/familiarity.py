@@ -8,7 +8,7 @@ import threading
 
 import numpy as np
 
-from latentworld.memory.lookup import matrix
+from latentworld.memory.lookup import newest_views
 
 SAME_PLACE = (0.5, math.radians(30))  # metres and radians within which two views are of one place
 OTHER_PLACE = (1.0, math.radians(60))  # metres or radians beyond which they are not
@@ -41,16 +41,11 @@ class NeverSeenThreshold:
             return self._value
 
     def _calibrate(self, connection: sqlite3.Connection) -> float:
-        rows = connection.execute(
-            """SELECT frame, x, y, yaw, latent FROM keyframe WHERE model = (SELECT id FROM model WHERE model_id = ?)
-            ORDER BY id DESC LIMIT ?""",
-            (self._model_id, MOST),
-        ).fetchall()
-        if len(rows) < LEAST:
+        frames, poses, latents = newest_views(connection, self._model_id, MOST)
+        if len(frames) < LEAST:
             return math.inf
-        frames, poses = np.array([row[0] for row in rows]), np.array([row[1:4] for row in rows])
         same, other = same_and_other_place(frames, poses)
-        apart = pairwise_distances(matrix([row[4] for row in rows]))
+        apart = pairwise_distances(latents)
         known, new = (np.where(pairs, apart, np.inf).min(1) for pairs in (same, other))
         known, new = known[np.isfinite(known)], new[np.isfinite(new)]
         return equal_error(known, new) if min(len(known), len(new)) >= LEAST else math.inf

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
+from collections.abc import Callable
+from typing import Any
 
 from latentworld.types import LatentworldError
 
-Statement = tuple[str, tuple]
-
 
 class GroupCommit:
-    """Writes what is submitted within ``interval`` seconds, or the first ``rows`` of it, in one durable transaction.
+    """Hands what is submitted within ``interval`` seconds, or the first ``rows`` of it, to ``commit`` in one go.
 
-    A submission is acknowledged once ``wait`` has returned for its ticket, and from then on survives a power cut. Where
-    the disk refuses, submissions are kept and tried again each interval, up to ``capacity`` of them.
+    ``commit`` takes a list and returns once it is durable, whole or not at all. A submission is acknowledged once
+    ``wait`` has returned for its ticket, and from then on survives a power cut. Where that fails, as on a full
+    disk, submissions are kept and tried again each interval, up to ``capacity`` of them.
     """
 
-    def __init__(self, connection: sqlite3.Connection, interval: float, rows: int, capacity: int = 10_000):
-        self._connection, self._interval, self._rows, self._capacity = connection, interval, rows, capacity
-        self._pending: list[tuple[Statement, ...]] = []
+    def __init__(self, commit: Callable[[list[Any]], None], interval: float, rows: int, capacity: int = 10_000):
+        self._commit_all, self._interval, self._rows, self._capacity = commit, interval, rows, capacity
+        self._pending: list[Any] = []
         self._condition = threading.Condition()
         self._urgent = self._durable = 0
         self._failure = ""
@@ -37,8 +37,8 @@ class GroupCommit:
         """Why the last commit failed, "" where it did not."""
         return self._failure
 
-    def submit(self, *statements: Statement) -> int:
-        """Queue statements that belong together; answers their ticket."""
+    def submit(self, what: Any) -> int:
+        """Queue it; answers its ticket."""
         with self._condition:
             if self._closing:
                 raise LatentworldError("memory: expected an open memory, got one that is closed")
@@ -47,8 +47,9 @@ class GroupCommit:
                 raise LatentworldError(
                     f"memory: expected a disk that takes rows, got {len(self._pending)} waiting ({why})"
                 )
-            self._pending.append(statements)
-            self._condition.notify_all()
+            self._pending.append(what)
+            if len(self._pending) == 1 or len(self._pending) >= self._rows:
+                self._condition.notify_all()
             return self._durable + len(self._pending)
 
     def wait(self, ticket: int | None = None) -> None:
@@ -75,6 +76,13 @@ class GroupCommit:
             )
 
     def _write(self) -> None:
+        try:
+            self._write_all()
+        finally:
+            with self._condition:
+                self._condition.notify_all()
+
+    def _write_all(self) -> None:
         while True:
             with self._condition:
                 self._condition.wait_for(lambda: self._pending or self._closing)
@@ -96,15 +104,9 @@ class GroupCommit:
     def _due(self) -> bool:
         return self._closing or len(self._pending) >= self._rows or self._urgent > self._durable
 
-    def _commit(self, batch: list[tuple[Statement, ...]]) -> str:
+    def _commit(self, batch: list[Any]) -> str:
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            for statements in batch:
-                for sql, values in statements:
-                    self._connection.execute(sql, values)
-            self._connection.execute("COMMIT")
+            self._commit_all(batch)
             return ""
-        except sqlite3.Error as error:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            return str(error)
+        except Exception as error:  # also one that nobody thought of must reach who waits
+            return str(error) or repr(error)

@@ -5,48 +5,94 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
+from collections.abc import Callable
 
 import numpy as np
 
 from latentworld.memory.keyframes import Keyframe
-from latentworld.memory.latents import HALF
+from latentworld.memory.pictures import Pictures, Place
 from latentworld.memory.query import MemoryQuery
+from latentworld.memory.rows import HALF, full
+from latentworld.memory.submaps import placed, turned
 from latentworld.types import seconds
 
 LAST = (1 << 63) - 1  # ns
 _LISTED = "(SELECT value FROM json_each(?))"
+_MODEL = "(SELECT id FROM model WHERE model_id = ?)"
+
+
+def overlapping(connection: sqlite3.Connection, query: MemoryQuery, frame: int, radius: float) -> np.ndarray:
+    """Submaps that may hold something within ``radius`` of the query's place and its time: (n, 6) float64 of id, first
+    and last keyframe, x, y, yaw.
+    """
+    after, before = _span(query)
+    x, y = (0.0, 0.0) if query.place is None else (float(v) for v in query.place[:2])
+    reach = math.inf if query.place is None else radius
+    box = (x - reach, x + reach, y - reach, y + reach, seconds(after), seconds(before))
+    within = "" if query.place is None else "AND s.frame = ?"
+    found = connection.execute(
+        f"""SELECT s.id, s.first, s.last, s.x, s.y, s.yaw FROM submap_box b CROSS JOIN submap s ON s.id = b.id
+        WHERE b.x1 >= ? AND b.x0 <= ? AND b.y1 >= ? AND b.y0 <= ? AND b.t1 >= ? AND b.t0 <= ? {within}""",
+        (*box, *([] if query.place is None else [frame])),
+    ).fetchall()
+    return np.array(found, np.float64).reshape(-1, 6)
 
 
 def matching(
-    connection: sqlite3.Connection, query: MemoryQuery, frame: int, radius: float, model_id: str | None = None
+    connection: sqlite3.Connection, query: MemoryQuery, submaps: np.ndarray, radius: float, model_id: str | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Ids (n,) of all within the query's time and within ``radius`` of its place, and their place distances (n,)."""
-    after, before = _span(query)
-    where, values = "k.stamp BETWEEN ? AND ?", [after, before]
-    if model_id is not None:  # the + keeps SQLite on the index over stamps
-        where, values = f"{where} AND +k.model = (SELECT id FROM model WHERE model_id = ?)", [*values, model_id]
-    if query.place is None:
-        found = connection.execute(f"SELECT k.id FROM keyframe k WHERE {where}", values).fetchall()
-        return np.array(found, np.int64).reshape(-1), np.full(len(found), math.nan)
-    x, y = (float(v) for v in query.place[:2])
-    box = (x - radius, x + radius, y - radius, y + radius, seconds(after), seconds(before))
+    """Ids (n,) of all within the query's time and within ``radius`` of its place, and their place distances (n,).
+
+    submaps: those that may hold any, from ``overlapping``.
+    """
+    wanted, values = "", [json.dumps(submaps[:, 0].astype(int).tolist()), *_span(query)]
+    if model_id is not None:
+        wanted, values = f"AND k.model = {_MODEL}", [*values, model_id]
     found = connection.execute(
-        f"""SELECT k.id, k.x, k.y FROM place p CROSS JOIN keyframe k ON k.id = p.id
-        WHERE p.x1 >= ? AND p.x0 <= ? AND p.y1 >= ? AND p.y0 <= ? AND p.t1 >= ? AND p.t0 <= ?
-        AND k.frame = ? AND {where}""",
-        (*box, frame, *values),
+        f"""SELECT k.id, k.submap, k.x, k.y, k.yaw FROM submap s
+        CROSS JOIN keyframe k ON k.id BETWEEN s.first AND s.last
+        WHERE s.id IN {_LISTED} AND k.stamp BETWEEN ? AND ? {wanted}""",
+        values,
     ).fetchall()
-    table = np.array(found, np.float64).reshape(-1, 3)
-    distance = np.hypot(table[:, 1] - x, table[:, 2] - y)
+    table = np.array(found, np.float64).reshape(-1, 5)
+    ids = table[:, 0].astype(np.int64)
+    if query.place is None:
+        return ids, np.full(len(ids), math.nan)
+    distance = _away(query, submaps, table[:, 1], table[:, 2:])
     inside = distance <= radius
-    return table[inside, 0].astype(np.int64), distance[inside]
+    return ids[inside], distance[inside]
+
+
+def filter_of(query: MemoryQuery, submaps: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Which rows (n,) of ROW match the query's place and time: (n,) bool. submaps: as for ``matching``."""
+    after, before = _span(query)
+    known = np.sort(submaps[:, 0])
+
+    def matches(heads: np.ndarray) -> np.ndarray:
+        stamps = heads["stamp"]
+        keep = (stamps >= after) & (stamps <= before) & np.isin(heads["submap"], known)
+        if query.place is not None:
+            some = np.flatnonzero(keep)
+            keep[some] = _away(query, submaps, heads["submap"][some], heads["pose"][some]) <= query.radius
+        return keep
+
+    return matches
+
+
+def _away(query: MemoryQuery, submaps: np.ndarray, which: np.ndarray, poses: np.ndarray) -> np.ndarray:
+    """Metres (n,) from the query's place to poses (n, 3) as driven in submaps ``which`` (n,)."""
+    order = np.argsort(submaps[:, 0])
+    at = order[np.searchsorted(submaps[order, 0], which)]
+    now = placed(submaps[at, 3:], poses)
+    return np.hypot(now[:, 0] - float(query.place[0]), now[:, 1] - float(query.place[1]))
 
 
 def nearest_places(connection: sqlite3.Connection, query: MemoryQuery, frame: int) -> np.ndarray:
     """Ids (n,) by place distance: widening circles, until enough lie inside one, for all others are farther."""
     radius = min(0.05, query.radius)
     while True:
-        ids, distance = matching(connection, query, frame, radius)
+        submaps = overlapping(connection, query, frame, radius)
+        ids, distance = matching(connection, query, submaps, radius)
         if len(ids) >= query.limit or radius >= query.radius:
             return ids[np.lexsort((-ids, distance))[: query.limit]]
         radius = min(2.0 * radius if radius < 1e5 else math.inf, query.radius)
@@ -69,31 +115,57 @@ def nearest_stamps(connection: sqlite3.Connection, query: MemoryQuery) -> np.nda
     return np.array([id for id, _ in found[: query.limit]], np.int64)
 
 
-def keyframes(connection: sqlite3.Connection, ids: np.ndarray, frame: int, thumbnails: bool) -> list[Keyframe]:
-    """The keyframes of ``ids`` (n,), in that order; those of another laying than ``frame`` say so in ``frame_id``."""
-    picture = "jpeg" if thumbnails else "NULL"
-    rows = connection.execute(
-        f"""SELECT k.id, stamp, frame, name, x, y, yaw, covariance, surprise, model_id, {picture}
-        FROM keyframe k JOIN frame f ON f.id = k.frame JOIN model m ON m.id = k.model
-        {"LEFT JOIN thumbnail t ON t.id = k.id" if thumbnails else ""} WHERE k.id IN {_LISTED}""",
+def keyframes(
+    connection: sqlite3.Connection, ids: np.ndarray, frame: int, pictures: Pictures | None = None
+) -> list[Keyframe]:
+    """The keyframes of ``ids`` (n,), in that order; those of another laying than ``frame`` say so in ``frame_id``.
+
+    pictures: to read thumbnails from.
+    """
+    found = connection.execute(
+        f"""SELECT k.id, stamp, s.frame, name, k.x, k.y, k.yaw, s.x, s.y, s.yaw, k.covariance, s.covariance, surprise,
+        model_id, p.pack, p.at, p.size FROM keyframe k JOIN submap s ON s.id = k.submap JOIN frame f ON f.id = s.frame
+        JOIN model m ON m.id = k.model LEFT JOIN picture p ON p.id = k.id WHERE k.id IN {_LISTED}""",
         (json.dumps(ids.tolist()),),
+    ).fetchall()
+    if not found:
+        return []
+    numbers = np.array([row[4:10] for row in found], np.float64)
+    poses = placed(numbers[:, 3:], numbers[:, :3])
+    own, added = (
+        full(np.frombuffer(b"".join(row[i] for row in found), "<f4").reshape(-1, 6).astype(np.float64))
+        for i in (10, 11)
     )
-    found = {
-        id: Keyframe(
-            id, stamp, laying, name if laying == frame else f"{name}#{laying}", np.array([x, y, yaw]),
-            np.frombuffer(covariance, "<f4").reshape(3, 3).astype(np.float64), surprise, model_id, thumbnail=jpeg,
-        )
-        for id, stamp, laying, name, x, y, yaw, covariance, surprise, model_id, jpeg in rows
-    }  # fmt: skip
-    return [found[id] for id in ids.tolist() if id in found]
+    covariances = turned(numbers[:, 3:], own) + added
+    by_id = {}
+    for row, pose, covariance in zip(found, poses, covariances, strict=True):
+        id, stamp, laying, name = row[:4]
+        where = name if laying == frame else f"{name}#{laying}"
+        jpeg = pictures.read(Place(id, *row[14:])) if pictures and row[14] is not None else None
+        by_id[id] = Keyframe(id, stamp, laying, where, pose, covariance, row[12], row[13], thumbnail=jpeg)
+    return [by_id[id] for id in ids.tolist() if id in by_id]
 
 
 def latents(connection: sqlite3.Connection, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Ids (n,), ascending, and their latents (n, D) float16, from the file."""
+    """Ids (n,), ascending, and their latents (n, D) float16, from the base."""
     rows = connection.execute(
         f"SELECT id, latent FROM keyframe WHERE id IN {_LISTED} ORDER BY id", (json.dumps(ids.tolist()),)
     ).fetchall()
     return np.array([id for id, _ in rows], np.int64), matrix([latent for _, latent in rows])
+
+
+def newest_views(
+    connection: sqlite3.Connection, model_id: str, limit: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Frames (n,), poses (n, 3) and latents (n, D) float16 of the newest keyframes of a model."""
+    rows = connection.execute(
+        f"""SELECT s.frame, k.x, k.y, k.yaw, s.x, s.y, s.yaw, latent FROM keyframe k JOIN submap s ON s.id = k.submap
+        WHERE model = {_MODEL} ORDER BY k.id DESC LIMIT ?""",
+        (model_id, limit),
+    ).fetchall()
+    numbers = np.array([row[1:7] for row in rows], np.float64).reshape(-1, 6)
+    poses = placed(numbers[:, 3:], numbers[:, :3])
+    return np.array([row[0] for row in rows], np.int64), poses, matrix([row[7] for row in rows])
 
 
 def matrix(rows: list[bytes]) -> np.ndarray:

@@ -70,7 +70,7 @@ def summary_table(path: str | Path) -> Table:
             check = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
             version = schema_version(connection)
             count, first, last = connection.execute("SELECT count(*), min(stamp), max(stamp) FROM keyframe").fetchone()
-            pictures = connection.execute("SELECT count(*) FROM thumbnail").fetchone()[0]
+            pictures = connection.execute("SELECT count(*) FROM picture").fetchone()[0]
             layings = connection.execute("SELECT count(*) FROM frame").fetchone()[0]
             models = connection.execute(
                 "SELECT model_id, dimensions, (SELECT count(*) FROM keyframe WHERE model = m.id) FROM model m"

@@ -1,41 +1,54 @@
-"""The file a memory lives in: its SQLite schema, migrations, and the check that it is sound.
+"""The SQLite base of a memory: its schema, migrations, and the check that it is sound.
 
 ``PRAGMA user_version`` counts the migrations a file has been through; ``PRAGMA application_id`` says the file is ours.
-The R*Tree stores 32-bit floats rounded outwards, so its boxes only ever offer too much: every query checks the exact
-columns of ``keyframe`` behind it.
+Poses are kept as they were driven, in runs of keyframes (submaps); a correction moves a submap and none of its rows.
+The R*Tree holds a box of each submap, 32-bit and rounded outwards: it only ever offers too much.
 """
 
 from __future__ import annotations
 
-import os
 import sqlite3
-from datetime import datetime, timezone
 from pathlib import Path
 
 from latentworld.types import LatentworldError
 
 APPLICATION_ID = 0x4C574D45  # "LWME"
+PAGE = 16384  # bytes: 27 rows of 256 dimensions
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (
-    (
-        "CREATE TABLE model (id INTEGER PRIMARY KEY, model_id TEXT NOT NULL UNIQUE, dimensions INTEGER NOT NULL)",
-        # A frame that poses hold in: odometry is laid anew at each start, and poses of two layings never compare.
-        "CREATE TABLE frame (id INTEGER PRIMARY KEY, name TEXT NOT NULL, laid INTEGER NOT NULL)",
-        """CREATE TABLE keyframe (
-            id INTEGER PRIMARY KEY AUTOINCREMENT,
-            stamp INTEGER NOT NULL,                         -- ns, exposure
-            frame INTEGER NOT NULL REFERENCES frame,
-            x REAL NOT NULL, y REAL NOT NULL, yaw REAL NOT NULL,
-            covariance BLOB NOT NULL,                       -- float32 3x3 of x, y, yaw
-            surprise REAL NOT NULL,                         -- p-value
-            model INTEGER NOT NULL REFERENCES model,
-            latent BLOB NOT NULL)                           -- float16, little-endian""",
-        "CREATE INDEX keyframe_stamp ON keyframe (stamp)",
-        "CREATE INDEX keyframe_model ON keyframe (model)",
-        "CREATE TABLE thumbnail (id INTEGER PRIMARY KEY REFERENCES keyframe, jpeg BLOB NOT NULL)",
-        "CREATE VIRTUAL TABLE place USING rtree (id, x0, x1, y0, y1, t0, t1)",  # m, m, s
-    ),
+TABLES = (
+    "CREATE TABLE model (id INTEGER PRIMARY KEY, model_id TEXT NOT NULL UNIQUE, dimensions INTEGER NOT NULL)",
+    # A frame that poses hold in: odometry is laid anew at each start, and poses of two layings never compare.
+    "CREATE TABLE frame (id INTEGER PRIMARY KEY, name TEXT NOT NULL, laid INTEGER NOT NULL)",
+    """CREATE TABLE submap (
+        id INTEGER PRIMARY KEY,
+        first INTEGER NOT NULL, last INTEGER NOT NULL,       -- ids of its keyframes
+        frame INTEGER NOT NULL REFERENCES frame,             -- that its keyframes are in now
+        x REAL NOT NULL, y REAL NOT NULL, yaw REAL NOT NULL, -- from the frame they were driven in to that one
+        covariance BLOB NOT NULL,                            -- float32 upper triangle, added to each of theirs
+        x0 REAL, x1 REAL, y0 REAL, y1 REAL,                  -- box in that frame, m
+        t0 INTEGER, t1 INTEGER,                              -- first and last stamp, ns
+        u0 REAL, u1 REAL, v0 REAL, v1 REAL)                  -- box as they were driven, m""",
+    """CREATE TABLE keyframe (
+        id INTEGER PRIMARY KEY,
+        stamp INTEGER NOT NULL,                              -- ns, exposure
+        submap INTEGER NOT NULL,
+        model INTEGER NOT NULL,
+        x REAL NOT NULL, y REAL NOT NULL, yaw REAL NOT NULL, -- as it was driven
+        covariance BLOB NOT NULL,                            -- float32 upper triangle of x, y, yaw
+        surprise REAL NOT NULL,                              -- p-value
+        latent BLOB NOT NULL,                                -- float16, little-endian
+        crc INTEGER NOT NULL)                                -- CRC-32 of all this as it lies in other files""",
+    "CREATE TABLE picture (id INTEGER PRIMARY KEY, pack INTEGER NOT NULL, at INTEGER NOT NULL, size INTEGER NOT NULL)",
+    "CREATE TABLE state (name TEXT PRIMARY KEY, value INTEGER NOT NULL)",
+    "CREATE INDEX keyframe_stamp ON keyframe (stamp)",
+    "CREATE VIRTUAL TABLE submap_box USING rtree (id, x0, x1, y0, y1, t0, t1)",  # m, m, s
 )
+VERSION = 2
+COUNTERS = (
+    "last_id",
+    "events",
+    "erasures",
+)  # the highest id given; how much happened; how often something was taken out
 
 
 def connect(path: Path, *, writable: bool) -> sqlite3.Connection:
@@ -46,47 +59,50 @@ def connect(path: Path, *, writable: bool) -> sqlite3.Connection:
     return connection
 
 
-def damage(path: Path) -> str:
-    """What is wrong with the file, "" where it is sound or absent. A sound file of somebody else's is an error."""
-    log = Path(f"{path}-wal")
-    if not path.exists() or path.stat().st_size == 0:
-        # SQLite itself would delete the log of an empty base without a word.
-        return "the base is empty but its write-ahead log is not" if log.exists() and log.stat().st_size else ""
+def damage(path: Path, deep: bool = True) -> str:
+    """What is wrong with the file, "" where it is sound. A sound file of somebody else's is an error.
+
+    deep: read all of it.
+    """
     try:
         connection = connect(path, writable=True)
         try:
             refuse_foreign(path, connection)
+            if not deep:
+                connection.execute("SELECT max(id) FROM keyframe").fetchone()
+                return ""
             found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         finally:
             connection.close()
-    except sqlite3.OperationalError:  # not ours to open or to read: no sign of damage
-        raise
+    except sqlite3.OperationalError as error:
+        if "disk image" in str(error) or "malformed" in str(error):
+            return str(error)
+        raise  # not ours to open or to read: no sign of damage
     except sqlite3.DatabaseError as error:  # malformed, or not a database at all
         return str(error)
     return "" if found == "ok" else found.replace("\n", " ")
 
 
-def move_aside(path: Path) -> Path:
-    """Rename a damaged base and its log, so that a person can still recover from them; answers the new name."""
-    now = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%fZ")
-    aside = path.with_name(f"{path.name}.damaged-{now}")
-    for suffix in ("", "-wal", "-shm"):  # a log left behind by a crash here is found at the next start
-        if os.path.exists(f"{path}{suffix}"):
-            os.replace(f"{path}{suffix}", f"{aside}{suffix}")
-    return aside
-
-
 def prepare(connection: sqlite3.Connection) -> None:
-    """Make a connection the durable writer, and bring its file to the newest schema, one transaction a version."""
+    """Make a connection the durable writer of a base with the tables of this version."""
+    new = not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if new:
+        connection.execute(f"PRAGMA page_size = {PAGE}")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA secure_delete = ON")  # what is forgotten is overwritten
+    if new:
+        create(connection)
+
+
+def create(connection: sqlite3.Connection) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    for table in TABLES:
+        connection.execute(table)
+    connection.executemany("INSERT INTO state VALUES (?, 0)", [(name,) for name in COUNTERS])
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    for version in range(schema_version(connection), len(MIGRATIONS)):
-        connection.execute("BEGIN IMMEDIATE")
-        for statement in MIGRATIONS[version]:
-            connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {version + 1}")
-        connection.execute("COMMIT")
+    connection.execute(f"PRAGMA user_version = {VERSION}")
+    connection.execute("COMMIT")
 
 
 def schema_version(connection: sqlite3.Connection) -> int:
@@ -98,5 +114,5 @@ def refuse_foreign(path: Path, connection: sqlite3.Connection) -> None:
     application, version = connection.execute("PRAGMA application_id").fetchone()[0], schema_version(connection)
     if application != APPLICATION_ID and connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
         raise LatentworldError(f"memory {path}: expected a visual memory, got another program's SQLite file")
-    if version > len(MIGRATIONS):
-        raise LatentworldError(f"memory {path}: expected schema version {len(MIGRATIONS)} or older, got {version}")
+    if version > VERSION:
+        raise LatentworldError(f"memory {path}: expected schema version {VERSION} or older, got {version}")

@@ -1,4 +1,4 @@
-"""Answering a query: exact always, by the shortest way that its keys allow."""
+"""Answering a query by the shortest way that its keys allow: exact where they leave little, else through the index."""
 
 from __future__ import annotations
 
@@ -10,66 +10,76 @@ import numpy as np
 
 from latentworld.memory import lookup
 from latentworld.memory.familiarity import NeverSeenThreshold
+from latentworld.memory.index import LatentIndex
 from latentworld.memory.keyframes import Keyframe
-from latentworld.memory.latents import LatentCache, distances
 from latentworld.memory.parameters import MemoryParameters
 from latentworld.memory.query import MemoryAnswer, MemoryQuery
 from latentworld.memory.store import KeyframeStore
 
-NARROW = 4096  # matches up to which latents are read from the file and not from the cache
+NARROW = 16_384  # keyframes in the submaps that match, up to which each is looked at
 
 
 class MemorySearch:
-    """Queries over a store; latents are those of one model.
-
-    Place and time go through the R*Tree or the index over stamps, and distances are then taken over the few rows left;
-    a latent alone is compared with every latent of its model, in memory.
-    """
+    """Queries over a store; latents are those of one model."""
 
     def __init__(self, store: KeyframeStore, model_id: str, parameters: MemoryParameters):
         self._store, self._model_id = store, model_id
-        self._cache = LatentCache()
+        self._index = LatentIndex(store.layout, model_id)
         self._never_seen = NeverSeenThreshold(model_id, parameters.never_seen_distance)
 
     def answer(self, query: MemoryQuery, frame: int) -> MemoryAnswer:
         """``frame``: the laying that the query's place is in, and that keyframes elsewhere are told from."""
+        pictures = self._store.pictures if query.thumbnails else None
         with self._store.reading() as connection:
-            if query.latent is not None:
-                ids, distance = self._nearest_latents(connection, query, frame)
-                threshold = self._never_seen.value(connection)
-                never_seen = not len(ids) or bool(distance[0] > threshold)
-            else:
-                if query.place is not None:
-                    ids = lookup.nearest_places(connection, query, frame)
+            connection.execute("BEGIN")  # one state of the base for all that follows
+            try:
+                if query.latent is not None:
+                    ids, distance = self._nearest_latents(connection, query, frame)
+                    threshold = self._never_seen.value(connection)
+                    never_seen = not len(ids) or bool(distance[0] > threshold)
                 else:
-                    ids = lookup.nearest_stamps(connection, query)
-                distance, threshold, never_seen = np.full(len(ids), math.nan), math.inf, not len(ids)
-            found = lookup.keyframes(connection, ids, frame, query.thumbnails)
+                    if query.place is not None:
+                        ids = lookup.nearest_places(connection, query, frame)
+                    else:
+                        ids = lookup.nearest_stamps(connection, query)
+                    distance, threshold, never_seen = np.full(len(ids), math.nan), math.inf, not len(ids)
+                found = lookup.keyframes(connection, ids, frame, pictures)
+            finally:
+                connection.execute("ROLLBACK")
         ranked = (_measured(k, float(d), query, frame) for k, d in zip(found, distance, strict=True))
         return MemoryAnswer(tuple(ranked), never_seen, threshold)
 
+    def all(self, connection: sqlite3.Connection, query: MemoryQuery, frame: int, within: float | None) -> list[int]:
+        """Ids of everything in the query's place and time, and within a latent distance where one is given; exact."""
+        submaps = lookup.overlapping(connection, query, frame, query.radius)
+        model = None if within is None else self._model_id
+        ids, _ = lookup.matching(connection, query, submaps, query.radius, model)
+        if within is not None:
+            pieces = [lookup.latents(connection, ids[at : at + NARROW]) for at in range(0, len(ids), NARROW)]
+            near = [some[distances(latents, query.latent.vector) <= within] for some, latents in pieces if len(some)]
+            ids = np.concatenate(near) if near else ids[:0]
+        return ids.tolist()
+
     def _nearest_latents(self, connection, query: MemoryQuery, frame: int) -> tuple[np.ndarray, np.ndarray]:
+        vector = query.latent.vector
         if query.place is None and query.after is None and query.before is None:
-            self._refresh(connection)
-            return self._cache.nearest(query.latent.vector, query.limit)
-        ids, _ = lookup.matching(connection, query, frame, query.radius, self._model_id)
-        if len(ids) <= NARROW:
-            ids, latents = lookup.latents(connection, ids)
+            ids = self._index.candidates(connection, vector, query.limit)
         else:
-            self._refresh(connection)
-            ids, latents = self._cache.gather(ids)
-        distance = distances(latents, query.latent.vector) if len(ids) else np.empty(0)
+            submaps = lookup.overlapping(connection, query, frame, query.radius)
+            if (submaps[:, 2] - submaps[:, 1] + 1).sum() <= NARROW:
+                ids, _ = lookup.matching(connection, query, submaps, query.radius, self._model_id)
+            else:
+                ids = self._index.candidates(connection, vector, query.limit, lookup.filter_of(query, submaps))
+        ids, latents = lookup.latents(connection, ids)
+        distance = distances(latents, vector) if len(ids) else np.empty(0)
         order = np.lexsort((-ids, distance))[: query.limit]
         return ids[order], distance[order]
 
-    def _refresh(self, connection: sqlite3.Connection) -> None:
-        self._cache.extend(
-            lambda last: connection.execute(
-                """SELECT id, latent FROM keyframe WHERE model = (SELECT id FROM model WHERE model_id = ?) AND id > ?
-                ORDER BY id""",
-                (self._model_id, last),
-            )
-        )
+
+def distances(rows: np.ndarray, vector: np.ndarray) -> np.ndarray:
+    """Euclidean distances (N,) float64 of half-precision rows (N, D) to a vector (D,)."""
+    difference = rows.astype(np.float64) - np.asarray(vector, np.float64)
+    return np.sqrt(np.einsum("nd,nd->n", difference, difference))
 
 
 def _measured(keyframe: Keyframe, latent_distance: float, query: MemoryQuery, frame: int) -> Keyframe:

@@ -1,4 +1,9 @@
-"""The store: keyframes in one SQLite file, written by group commit, read by any thread while it is written."""
+"""The store: every keyframe in two files before it counts as kept, read by any thread and process while it is written.
+
+The truth is an SQLite base. Beside it, in a folder of its own, lie the second copy (a journal of what is young, sealed
+segments of what is older, a catalogue of the small tables) and the pictures. Any one of these files may be lost,
+cut off or overwritten: opening for writing rebuilds it from the others, and says so.
+"""
 
 from __future__ import annotations
 
@@ -8,72 +13,66 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from latentworld.memory.group_commit import GroupCommit
-from latentworld.memory.latents import HALF
-from latentworld.memory.schema import connect, damage, move_aside, prepare, refuse_foreign
-from latentworld.types import LatentworldError, seconds
+from latentworld.memory import repair
+from latentworld.memory.base import Event
+from latentworld.memory.layout import Layout
+from latentworld.memory.pictures import Pictures
+from latentworld.memory.records import Record
+from latentworld.memory.schema import VERSION, connect, refuse_foreign, schema_version
+from latentworld.memory.writer import SEAL, Writer
+from latentworld.types import LatentworldError
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A keyframe to be stored. pose: (3,) x, y, yaw in laying ``frame``. covariance: (3, 3). latent: (D,)."""
-
-    stamp: int
-    frame: int
-    pose: np.ndarray
-    covariance: np.ndarray
-    surprise: float
-    model: int
-    latent: np.ndarray
-    thumbnail: bytes | None = None
-
-
 class KeyframeStore:
-    """One file, one writing process (a lock beside it says so), any number of reading threads and processes.
+    """One writing process (a lock beside the base says so), any number of reading threads and processes.
 
-    A damaged file is moved aside when opened for writing, never deleted: ``repaired`` says so in one line.
+    repaired: what opening had to repair, a line each joined by "; ", "" where all was sound.
     """
 
-    def __init__(self, path: str | Path, *, writable: bool = True, interval: float = 1.0, rows: int = 256):
+    def __init__(
+        self, path: str | Path, *, writable: bool = True, interval: float = 1.0, rows: int = 256,
+        seal_rows: int = SEAL, thorough: bool = False,
+    ):  # fmt: skip
+        """seal_rows: young rows that are sealed as one segment. thorough: check every row, however many there are."""
         self.path = Path(path).expanduser()
+        self.layout = Layout(self.path)
         self.repaired = ""
         self._local, self._readers = threading.local(), []
-        self._writer = self._lock = None
+        self._writer: Writer | None = None
         self._adding = threading.Lock()
+        self.pictures = Pictures(self.layout.folder)
         if writable:
-            self._open_writer(interval, rows)
+            self._open_writer(interval, rows, seal_rows, thorough)
         elif not self.path.is_file():
             raise LatentworldError(f"memory {self.path}: expected a file, got none")
         with self.reading() as connection:
             refuse_foreign(self.path, connection)
+            if schema_version(connection) < VERSION:
+                raise LatentworldError(
+                    f"memory {self.path}: expected schema version {VERSION}, got an older one; open it for writing once"
+                )
             self._models = dict(connection.execute("SELECT model_id, id FROM model").fetchall())
         self._last_frame = self._scalar("SELECT max(id) FROM frame") or 0
-        self._last_id = self._scalar("SELECT seq FROM sqlite_sequence WHERE name = 'keyframe'") or 0
+        self._last_id = self.acknowledged()
 
-    def _open_writer(self, interval: float, rows: int) -> None:
+    def _open_writer(self, interval: float, rows: int, seal_rows: int, thorough: bool) -> None:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._lock = open(f"{self.path}.lock", "w")
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if found := damage(self.path):
-                self.repaired = (
-                    f"memory {self.path}: damaged ({found}); kept as {move_aside(self.path)}, a new one begun"
-                )
-                log.error(self.repaired)
-            self._writing = connect(self.path, writable=True)
-            prepare(self._writing)
+            connection, said = repair.opened(self.layout, thorough)
+            self._writer = Writer(self.layout, connection, self.pictures, interval, rows, seal_rows)
         except BlockingIOError:
             raise LatentworldError(f"memory {self.path}: expected to be its only writer, got another process") from None
         except (OSError, sqlite3.Error) as error:
             raise LatentworldError(f"memory {self.path}: expected a file that can be written, got: {error}") from error
-        self._writer = GroupCommit(self._writing, interval, rows)
+        self.repaired = f"memory {self.path}: {'; '.join(said)}" if said else ""
+        if said:
+            log.warning(self.repaired)
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -98,32 +97,20 @@ class KeyframeStore:
 
     def add(self, record: Record) -> int:
         """Queue a keyframe; answers its id. It is durable, and found by queries, within the commit interval."""
-        x, y, yaw = (float(v) for v in record.pose)
-        t = seconds(record.stamp)
         with self._adding:
             id = self._last_id + 1
-            statements = [
-                (
-                    "INSERT INTO keyframe VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    (id, record.stamp, record.frame, x, y, yaw, np.asarray(record.covariance, "<f4").tobytes(),
-                     float(record.surprise), record.model, np.asarray(record.latent, HALF).tobytes()),
-                ),
-                ("INSERT INTO place VALUES (?, ?, ?, ?, ?, ?, ?)", (id, x, x, y, y, t, t)),
-            ]  # fmt: skip
-            if record.thumbnail:
-                statements.append(("INSERT INTO thumbnail VALUES (?, ?)", (id, record.thumbnail)))
-            self._submit(*statements)
+            self._submit((id, record))
             self._last_id = id
             return id
 
     def flush(self) -> None:
         """Return once everything added so far is on disk."""
         if self._writer:
-            self._writer.wait()
+            self._writer.flush()
 
     def acknowledged(self) -> int:
         """The newest keyframe that is on disk: it and all before it are never to be lost."""
-        return self._scalar("SELECT max(id) FROM keyframe") or 0  # readers see a transaction only after its fsync
+        return self._scalar("SELECT value FROM state WHERE name = 'last_id'") or 0  # read only after its fsync
 
     def awaits(self, id: int) -> bool:
         """Whether a keyframe was added and is not on disk yet."""
@@ -134,7 +121,7 @@ class KeyframeStore:
         with self._adding:
             if model_id not in self._models:
                 number = max(self._models.values(), default=0) + 1
-                self._submit(("INSERT INTO model VALUES (?, ?, ?)", (number, model_id, dimensions)))
+                self._submit({"model": [[number, model_id, dimensions]]})
                 self._models[model_id] = number
             return self._models[model_id]
 
@@ -154,33 +141,41 @@ class KeyframeStore:
     def lay_frame(self, name: str, stamp: int) -> int:
         """The number of a new frame, laid at ``stamp``, for poses to be in."""
         with self._adding:
-            self._submit(("INSERT INTO frame VALUES (?, ?, ?)", (self._last_frame + 1, name, stamp)))
+            self._submit({"frame": [[self._last_frame + 1, name, stamp]]})
             self._last_frame += 1
             return self._last_frame
+
+    def frame_named(self, name: str, stamp: int) -> int:
+        """The number of the frame of that name laid last; where there is none, it is laid."""
+        found = self._scalar("SELECT max(id) FROM frame WHERE name = ?", name)
+        return found or self.lay_frame(name, stamp)
 
     @property
     def newest_frame(self) -> int:
         """The frame laid last; 0 where none is."""
         return self._last_frame
 
+    @property
+    def writer(self) -> Writer:
+        """Raises LatentworldError where the memory was opened for reading alone."""
+        if not self._writer:
+            raise LatentworldError(f"memory {self.path}: expected to be open for writing, got a read-only memory")
+        return self._writer
+
     def _scalar(self, sql: str, *values):
         with self.reading() as connection:
             row = connection.execute(sql, values).fetchone()
             return row[0] if row else None
 
-    def _submit(self, *statements) -> int:
-        if not self._writer:
-            raise LatentworldError(f"memory {self.path}: expected to be open for writing, got a read-only memory")
-        return self._writer.submit(*statements)
+    def _submit(self, what: tuple[int, Record] | Event) -> None:
+        self.writer.submit(what)
 
     def close(self) -> None:
         """Write what waits, and let go of the file. Connections of other threads are closed under them."""
-        try:
-            if self._writer:
+        for connection in self._readers:
+            connection.close()
+        if self._writer:
+            try:
                 self._writer.close()
-        finally:
-            for connection in self._readers:
-                connection.close()
-            if self._writer:
-                self._writing.close()
+            finally:
                 self._lock.close()

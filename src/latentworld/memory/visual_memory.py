@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from latentworld.memory import lookup
+from latentworld.memory.correction import Trajectory, correction
 from latentworld.memory.keyframes import Keyframe, KeyframeGate
 from latentworld.memory.odometry_drift import OdometryDrift
 from latentworld.memory.parameters import MemoryParameters
 from latentworld.memory.query import MemoryAnswer, MemoryQuery
+from latentworld.memory.records import Record
 from latentworld.memory.search import MemorySearch
-from latentworld.memory.store import KeyframeStore, Record
+from latentworld.memory.store import KeyframeStore
 from latentworld.types import Latent, LatentworldError, WorldState, seconds
 
 HALF_MAX = float(np.finfo(np.float16).max)
@@ -87,12 +89,37 @@ class VisualMemory:
             self._check(query.latent)
         return self._search.answer(query, self._frame if query.frame is None else query.frame)
 
+    def correct(self, trajectory: Trajectory) -> int:
+        """Move what was seen on the way to where localisation now knows it was seen from; answers the number of the
+        trajectory's frame, for queries that ask there.
+        """
+        number = self.store.frame_named(trajectory.frame, int(trajectory.stamps[0]))
+        self.store.writer.change(lambda connection: correction(connection, trajectory, number))
+        return number
+
+    def forget(self, query: MemoryQuery, within: float | None = None) -> int:
+        """Forget what lies in the query's place and time, and looks like its latent to a distance of ``within``.
+
+        Answers how many keyframes that were. On return no file holds them, their pictures, or what was made of them.
+
+        Raises LatentworldError for a query without keys: to forget everything, delete the files.
+        """
+        keyed = query.place is not None or query.after is not None or query.before is not None
+        if not keyed and query.latent is None:
+            raise LatentworldError("forget: expected a place, a time or a latent, got a query for everything")
+        if (query.latent is None) != (within is None):
+            raise LatentworldError("forget: expected a latent and the distance within which it is the same, got one")
+        frame = self._frame if query.frame is None else query.frame
+        if query.latent is not None:
+            self._check(query.latent)
+        return self.store.writer.forget(lambda connection: self._search.all(connection, query, frame, within))
+
     def get(self, id: int) -> Keyframe | None:
         """One keyframe with its thumbnail, also one that was kept a moment ago."""
         if self.store.awaits(id):
             self.store.flush()
         with self.store.reading() as connection:
-            found = lookup.keyframes(connection, np.array([id]), self._frame, thumbnails=True)
+            found = lookup.keyframes(connection, np.array([id]), self._frame, self.store.pictures)
         return found[0] if found else None
 
     def flush(self) -> None:

@@ -1,0 +1,87 @@
+"""What happens to a memory, as an event: a plain dict of table rows, put into the SQLite base in one transaction.
+
+The same event lies in the journal. Putting it in twice changes nothing, so a base that lacks it is brought up to date
+by replaying.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+import numpy as np
+
+from latentworld.memory.rows import HALF, ROW, Rows, checksums
+from latentworld.types import NANOSECONDS
+
+Event = dict[str, Any]
+Entry = tuple[Event, "Rows | None"]
+COLUMNS = {"model": 3, "frame": 3, "submap": 18, "picture": 4, "state": 2}
+CATALOGUE = ("model", "frame", "submap", "state")  # tables that a copy of is kept whole; of the others, in pieces
+KEYFRAME = "id, stamp, submap, model, x, y, yaw, covariance, surprise, latent, crc"
+
+
+def put(connection: sqlite3.Connection, event: Event, rows: Rows | None = None) -> None:
+    """Within a transaction of the caller's."""
+    for table, columns in COLUMNS.items():
+        if table in event:
+            marks = ", ".join("?" * columns)
+            values = [[bytes.fromhex(v) if i == 7 else v for i, v in enumerate(row)] for row in event[table]] \
+                if table == "submap" else event[table]  # fmt: skip
+            connection.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", values)
+    box = [(row[0], *row[8:12], row[12] / NANOSECONDS, row[13] / NANOSECONDS) for row in event.get("submap", ())]
+    connection.executemany("INSERT OR REPLACE INTO submap_box VALUES (?, ?, ?, ?, ?, ?, ?)", box)
+    if rows is not None:
+        put_rows(connection, rows)
+
+
+def put_rows(connection: sqlite3.Connection, rows: Rows) -> None:
+    if not len(rows):
+        return
+    head, latents = rows.head, np.ascontiguousarray(rows.latents, HALF)
+    size, data, covariances = latents.shape[1] * HALF.itemsize, latents.tobytes(), head["covariance"].tobytes()
+    columns = zip(
+        *(head[name].tolist() for name in ("id", "stamp", "submap", "model")),
+        *head["pose"].T.tolist(),
+        (covariances[at : at + 24] for at in range(0, len(covariances), 24)),
+        head["surprise"].tolist(),
+        (data[at : at + size] for at in range(0, len(data), size)),
+        checksums(head, latents).tolist(),
+        strict=True,
+    )
+    connection.executemany(f"INSERT OR REPLACE INTO keyframe ({KEYFRAME}) VALUES ({', '.join('?' * 11)})", columns)
+
+
+def rows_of(found: list[tuple]) -> tuple[Rows, np.ndarray]:
+    """Records of ``KEYFRAME`` of one model, and which of them (n,) are as they were written."""
+    head = np.empty(len(found), ROW)
+    columns = list(zip(*found, strict=True)) or [()] * 11
+    for name, column in zip(("id", "stamp", "submap", "model"), columns, strict=False):
+        head[name] = column
+    head["pose"] = np.array(columns[4:7], np.float64).T
+    head["covariance"] = np.frombuffer(b"".join(columns[7]), "<f4").reshape(-1, 6)
+    head["surprise"] = columns[8]
+    latents = np.frombuffer(b"".join(columns[9]), HALF).reshape(len(found), -1 if found else 0)
+    return Rows(head, latents), checksums(head, latents) == np.array(columns[10], np.int64)
+
+
+def read_rows(connection: sqlite3.Connection, first: int, last: int) -> tuple[Rows, np.ndarray]:
+    """Keyframes from one id to another, of one model, and which of them are sound."""
+    return rows_of(
+        connection.execute(
+            f"SELECT {KEYFRAME} FROM keyframe WHERE id BETWEEN ? AND ? ORDER BY id", (first, last)
+        ).fetchall()
+    )
+
+
+def catalogue(connection: sqlite3.Connection) -> Event:
+    """All that ``CATALOGUE`` names, as one event."""
+    event = {table: [list(row) for row in connection.execute(f"SELECT * FROM {table}")] for table in CATALOGUE}
+    for row in event["submap"]:
+        row[7] = row[7].hex()
+    return event
+
+
+def state(connection: sqlite3.Connection, name: str) -> int:
+    """A counter of ``schema.COUNTERS``."""
+    return connection.execute("SELECT value FROM state WHERE name = ?", (name,)).fetchone()[0]

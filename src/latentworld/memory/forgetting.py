@@ -1,0 +1,106 @@
+"""Taking keyframes out of every file: base, segments, journals, pictures, and bases that were moved aside.
+
+What is to go is written down first, so that a crash in the middle is finished at the next opening.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from latentworld.memory import base, journal, segment
+from latentworld.memory.files import publish, settle
+from latentworld.memory.journal import Journal, write_whole
+from latentworld.memory.layout import Layout
+from latentworld.memory.pictures import Pictures
+from latentworld.memory.segment import Segment
+
+PIECE = 500  # ids a statement
+
+
+def note(layout: Layout, ids: Iterable[int]) -> None:
+    """Write down, durably, what is to go."""
+    temporary = layout.forgetting.with_suffix(".writing")
+    with open(temporary, "w") as file:
+        json.dump(sorted(ids), file)
+        file.flush()
+        os.fsync(file.fileno())
+    publish(temporary, layout.forgetting)
+
+
+def noted(layout: Layout) -> set[int]:
+    """What was written down and is not all gone yet; where that can't be read, nothing had been taken out."""
+    try:
+        return set(json.loads(layout.forgetting.read_text()))
+    except (OSError, ValueError):
+        return set()
+
+
+def take_out(layout: Layout, connection: sqlite3.Connection, ids: set[int]) -> None:
+    """Of all files; then nothing is noted any more. No journal may be open."""
+    places = Pictures(layout.folder).drop(ids)
+    _from_base(connection, ids, places)
+    for sealed in layout.segments():
+        part = Segment(sealed.path)
+        try:
+            heads = part.heads(0, part.count)
+            keep = ~np.isin(heads["id"], list(ids))
+            if not keep.all():
+                path = layout.segment(sealed.first, sealed.last, sealed.turn + 1)
+                codes, steps = part.codes(0, part.count)[keep], part.steps[keep]
+                segment.write_codes(path, (sealed.first, sealed.last), heads[keep], codes, steps)
+        finally:
+            part.close()
+    layout.sweep()
+    left = {id for (id,) in connection.execute("SELECT id FROM submap")}
+    for _, path in layout.journals():
+        _from_journal(path, ids, left)
+    if layout.catalogue.exists():
+        write_whole(layout.catalogue, base.catalogue(connection))
+    for aside in layout.base.parent.glob(f"{layout.base.name}.damaged-*"):
+        aside.unlink()
+    layout.forgetting.unlink(missing_ok=True)
+    settle(layout.folder)
+
+
+def _from_base(connection: sqlite3.Connection, ids: set[int], places: list) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    listed = sorted(ids)
+    for at in range(0, len(listed), PIECE):
+        some = json.dumps(listed[at : at + PIECE])
+        for table in ("keyframe", "picture"):
+            connection.execute(f"DELETE FROM {table} WHERE id IN (SELECT value FROM json_each(?))", (some,))
+    empty = "SELECT id FROM submap s WHERE NOT EXISTS (SELECT 1 FROM keyframe WHERE id BETWEEN s.first AND s.last)"
+    gone = connection.execute(empty).fetchall()
+    for table in ("submap", "submap_box"):
+        connection.executemany(f"DELETE FROM {table} WHERE id = ?", gone)
+    event = {"state": [["erasures", base.state(connection, "erasures") + 1]], "picture": places}
+    base.put(connection, event)
+    connection.execute("COMMIT")
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # SQLite's log holds pages as they were
+
+
+def _from_journal(path: Path, ids: set[int], submaps: set[int]) -> None:
+    """Write it anew without those rows; of what it says of submaps, only of those that are left."""
+    temporary = path.with_suffix(".writing")
+    temporary.unlink(missing_ok=True)
+    new = Journal(temporary)
+    try:
+        for event, rows in journal.read(path):
+            if rows is not None:
+                rows = rows.only(~np.isin(rows.head["id"], list(ids)))
+                rows = rows if len(rows) else None
+            if "picture" in event:
+                event["picture"] = []  # they may lie elsewhere now; packs say themselves what is in them
+            if "submap" in event:
+                event["submap"] = [row for row in event["submap"] if row[0] in submaps]
+            new.append(event, rows)
+        new.sync()
+    finally:
+        new.close()
+    publish(temporary, path)

@@ -1,0 +1,61 @@
+"""Which files a memory has, and how they are called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from latentworld.memory import segment
+
+JOURNAL = ".journal"
+
+
+class Sealed(NamedTuple):
+    """A segment's file and the ids that it speaks for."""
+
+    first: int
+    last: int
+    turn: int
+    path: Path
+
+
+class Layout:
+    """base: the SQLite file. folder: of all the rest, beside it."""
+
+    def __init__(self, path: Path):
+        self.base = path
+        self.folder = Path(f"{path}.d")
+        self.catalogue = self.folder / "catalogue"
+        self.forgetting = self.folder / "forgetting"  # there while something is being taken out of the files
+
+    def journal(self, first: int) -> Path:
+        """Of rows from an id on."""
+        return self.folder / f"{first:012d}{JOURNAL}"
+
+    def journals(self) -> list[tuple[int, Path]]:
+        """By the first id that each may hold."""
+        return sorted((int(path.stem), path) for path in self.folder.glob(f"*{JOURNAL}"))
+
+    def segments(self) -> list[Sealed]:
+        """In order; without those whose rows another one holds too, which a crash may leave behind."""
+        found = []
+        for path in self.folder.glob(f"*{segment.SUFFIX}"):
+            span, turn, _ = path.name.split(".")
+            first, last = map(int, span.split("-"))
+            found.append(Sealed(first, last, int(turn), path))
+        found.sort(key=lambda s: (s.first, -s.last, -s.turn))
+        kept: list[Sealed] = []
+        for sealed in found:
+            if not kept or sealed.last > kept[-1].last:
+                kept.append(sealed)
+        return kept
+
+    def segment(self, first: int, last: int, turn: int = 0) -> Path:
+        return self.folder / segment.name(first, last, turn)
+
+    def sweep(self) -> None:
+        """Remove what a crash left half written, and segments that another one stands for."""
+        standing = {sealed.path for sealed in self.segments()}
+        for path in self.folder.iterdir():
+            if path.suffix == ".writing" or (path.suffix == segment.SUFFIX and path not in standing):
+                path.unlink()

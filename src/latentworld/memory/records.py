@@ -1,0 +1,21 @@
+"""What the store is given to keep."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A keyframe to be stored. pose: (3,) x, y, yaw in laying ``frame``. covariance: (3, 3). latent: (D,)."""
+
+    stamp: int
+    frame: int
+    pose: np.ndarray
+    covariance: np.ndarray
+    surprise: float
+    model: int
+    latent: np.ndarray
+    thumbnail: bytes | None = None

@@ -1,0 +1,394 @@
+"""Opening a memory for writing: whatever one of its files lacks is put back from the others, and said.
+
+What is small is checked row by row; of a large memory (``CHECKED`` bytes), structure and what is young, the rest when
+asked (``thorough``).
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+
+import numpy as np
+
+from latentworld.memory import base, forgetting, journal, migrate, schema, segment
+from latentworld.memory.files import publish
+from latentworld.memory.journal import Journal, write_whole
+from latentworld.memory.layout import Layout, Sealed
+from latentworld.memory.pictures import Pictures
+from latentworld.memory.segment import Segment
+from latentworld.types import LatentworldError
+
+CHECKED = 256 << 20
+PIECE = 4096  # ids at a time
+
+
+def opened(layout: Layout, thorough: bool = False) -> tuple[sqlite3.Connection, list[str]]:
+    """A writing connection to a base that is sound and complete, and a line for each thing that was repaired."""
+    said: list[str] = []
+    layout.folder.mkdir(exist_ok=True)
+    layout.sweep()
+    thorough = thorough or sum(p.stat().st_size for p in (*layout.folder.iterdir(), *_files(layout.base))) < CHECKED
+    problem = _problem(layout, thorough)
+    if problem:
+        said.append(_rebuild(layout, problem))
+    connection = schema.connect(layout.base, writable=True)
+    schema.prepare(connection)
+    if schema.schema_version(connection) < schema.VERSION:
+        connection = migrate.migrated(layout, connection)
+    said += _replay(layout, connection)
+    if ids := forgetting.noted(layout):
+        forgetting.take_out(layout, connection, ids)
+        said.append(f"{len(ids)} keyframes were being forgotten when it was cut off; now they are")
+    if thorough:
+        said += _check_tables(layout, connection)
+        said += _check_rows(layout, connection)
+    said += _check_segments(layout, connection, thorough)
+    said += _check_young(layout, connection)
+    said += _check_catalogue(layout, connection)
+    said += _check_boxes(connection)
+    said += _check_pictures(layout, connection, thorough)
+    return connection, said
+
+
+def _files(path: Path) -> list[Path]:
+    return [p for p in (path, Path(f"{path}-wal"), Path(f"{path}-shm")) if p.exists()]
+
+
+def _problem(layout: Layout, thorough: bool) -> str:
+    """Why the base can't be used, "" where it can, or where there is nothing yet."""
+    path = layout.base
+    if path.exists() and path.stat().st_size:
+        if thorough:
+            return schema.damage(path)
+        return schema.damage(path, deep=False)
+    if layout.journals() or layout.segments() or layout.catalogue.exists():
+        return "the base is missing"
+    # SQLite itself would delete the log of an empty base without a word.
+    log = Path(f"{path}-wal")
+    return "the base is empty but its write-ahead log is not" if log.exists() and log.stat().st_size else ""
+
+
+def _rebuild(layout: Layout, problem: str) -> str:
+    """A new base from all other files, and from what can be read of the old one, which is moved aside."""
+    temporary = Path(f"{layout.base}.writing")
+    for path in _files(temporary):
+        path.unlink()
+    aside = _move_aside(layout.base)
+    new = sqlite3.connect(temporary, isolation_level=None)
+    try:
+        new.execute(f"PRAGMA page_size = {schema.PAGE}")
+        schema.create(new)
+        new.execute("BEGIN IMMEDIATE")
+        for event, _ in journal.read(layout.catalogue):
+            base.put(new, event)
+        rough: set[int] = set()
+        for sealed in layout.segments():
+            rough |= _put_segment(new, sealed)
+        for _, path in layout.journals():
+            for event, rows in journal.read(path):
+                base.put(new, event, rows)
+        rough -= _salvage(new, aside) if aside else set()
+        _index_pictures(new, Pictures(layout.folder))
+        count, last = new.execute("SELECT count(*), max(id) FROM keyframe").fetchone()
+        base.put(new, {"state": [["last_id", max(last or 0, base.state(new, "last_id"))]]})
+        new.execute("COMMIT")
+    finally:
+        new.close()
+    publish(temporary, layout.base)
+    kept = f", kept as {aside}" if aside else ""
+    return f"{layout.base} was damaged ({problem}){kept}; rebuilt {count} keyframes{_to(len(rough))}"
+
+
+def _move_aside(path: Path) -> Path | None:
+    """Rename a damaged base and its log, so that a person can still recover from them; answers the new name."""
+    if not _files(path):
+        return None
+    now = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%fZ")
+    aside = path.with_name(f"{path.name}.damaged-{now}")
+    for file in _files(path):
+        os.replace(file, f"{aside}{str(file)[len(str(path)) :]}")
+    return aside
+
+
+def _put_segment(connection: sqlite3.Connection, sealed: Sealed) -> set[int]:
+    """Rows of a segment, as many of them as are sound; answers their ids."""
+    try:
+        part = Segment(sealed.path)
+    except LatentworldError:
+        return set()
+    try:
+        ids: set[int] = set()
+        for at in range(0, part.count, PIECE):
+            rows, sound = part.rows(at, min(at + PIECE, part.count))
+            base.put_rows(connection, rows.only(sound))
+            ids |= set(rows.head["id"][sound].tolist())
+        return ids
+    finally:
+        part.close()
+
+
+def _salvage(connection: sqlite3.Connection, aside: Path) -> set[int]:
+    """Rows of a damaged base that are as they were written; they replace what is only known to 8 bits."""
+    ids: set[int] = set()
+    for found in _readable(aside, base.state(connection, "last_id")):
+        rows, sound = base.rows_of(found)
+        base.put_rows(connection, rows.only(sound))
+        ids |= set(rows.head["id"][sound].tolist())
+    return ids
+
+
+def _readable(path: Path, last: int) -> Iterator[list[tuple]]:
+    """Records, of one model each time, wherever SQLite still finds its way to them."""
+    try:
+        old = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+    except sqlite3.Error:
+        return
+    query = f"SELECT {base.KEYFRAME} FROM keyframe WHERE id BETWEEN ? AND ?"
+    pieces = [(first, min(first + PIECE - 1, last)) for first in range(1, last + 1, PIECE)]
+    while pieces:
+        first, end = pieces.pop()
+        try:
+            found = [row for row in old.execute(query, (first, end)) if _plausible(row)]
+        except sqlite3.Error:
+            if first == 1 and end == min(PIECE, last) and not _any(old):
+                break
+            if first < end:
+                middle = (first + end) // 2
+                pieces += [(middle + 1, end), (first, middle)]
+            continue
+        for size in {(row[3], len(row[9])) for row in found}:
+            yield [row for row in found if (row[3], len(row[9])) == size]
+    old.close()
+
+
+def _any(connection: sqlite3.Connection) -> bool:
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        return True
+    except sqlite3.Error:
+        return False
+
+
+def _plausible(row: tuple) -> bool:
+    """Whether its values are of the kinds that were written: damage may change them."""
+    kinds = (int, int, int, int, float, float, float, bytes, float, bytes, int)
+    numbers = all(type(value) is kind for value, kind in zip(row, kinds, strict=True))
+    return numbers and len(row[7]) == 24 and len(row[9]) % 2 == 0 and all(abs(v) < 2**31 for v in row[2:4])
+
+
+def _replay(layout: Layout, connection: sqlite3.Connection) -> list[str]:
+    """What the journal holds and the base does not: a crash came between them, or the base lost its log."""
+    done, before = base.state(connection, "events"), base.state(connection, "last_id")
+    missing = [
+        (event, rows) for _, path in layout.journals() for event, rows in journal.read(path) if _number(event) > done
+    ]
+    if not missing:
+        return []
+    connection.execute("BEGIN IMMEDIATE")
+    for event, rows in missing:
+        base.put(connection, event, rows)
+    connection.execute("COMMIT")
+    return [f"{base.state(connection, 'last_id') - before} keyframes were put into the base from the journal"]
+
+
+def _number(event: base.Event) -> int:
+    """Which of all events it is, or the last one that it tells of."""
+    return dict(event["state"])["events"]
+
+
+def _check_tables(layout: Layout, connection: sqlite3.Connection) -> list[str]:
+    """The small tables against what the checksummed files say they are, if those are not behind."""
+    paths = [layout.catalogue, *(path for _, path in layout.journals())]
+    events = [event for path in paths for event, _ in journal.read(path)]
+    if max((_number(event) for event in events), default=0) < base.state(connection, "events"):
+        return []
+    held = base.catalogue(connection)
+    wrong: base.Event = {}
+    for table in base.CATALOGUE:
+        if table == "state":
+            continue
+        expected = {row[0]: row for event in events for row in event.get(table, ())}
+        actual = {row[0]: row for row in held[table]}
+        rows = [row for id, row in expected.items() if actual.get(id) != row]
+        if rows:
+            wrong[table] = rows
+    if not wrong:
+        return []
+    connection.execute("BEGIN IMMEDIATE")
+    base.put(connection, wrong)
+    connection.execute("COMMIT")
+    return [f"{sum(map(len, wrong.values()))} rows of {', '.join(wrong)} were damaged; put back from the catalogue"]
+
+
+def _check_rows(layout: Layout, connection: sqlite3.Connection) -> list[str]:
+    """Every keyframe against its checksum; those that are not sound, or not there, come from their second copy."""
+    bad: set[int] = set()
+    held: set[int] = set()
+    last = base.state(connection, "last_id")
+    for first in range(1, last + 1, PIECE):
+        query = f"SELECT {base.KEYFRAME} FROM keyframe WHERE id BETWEEN ? AND ?"
+        found = connection.execute(query, (first, min(last, first + PIECE - 1))).fetchall()
+        held |= {row[0] for row in found}
+        plausible = [row for row in found if _plausible(row)]
+        bad |= {row[0] for row in found} - {row[0] for row in plausible}
+        for kind in {(row[3], len(row[9])) for row in plausible}:
+            rows, sound = base.rows_of([row for row in plausible if (row[3], len(row[9])) == kind])
+            bad |= set(rows.head["id"][~sound].tolist())
+    exact = rough = 0
+    connection.execute("BEGIN IMMEDIATE")
+    for sealed in layout.segments():
+        try:
+            part = Segment(sealed.path)
+        except LatentworldError:
+            continue
+        try:
+            rows, sound = part.rows()
+            wanted = sound & np.array([id in bad or id not in held for id in rows.head["id"].tolist()], bool)
+            base.put_rows(connection, rows.only(wanted))
+            rough += int(wanted.sum())
+            bad -= set(rows.head["id"][wanted].tolist())
+        finally:
+            part.close()
+    for _, path in layout.journals():
+        for _, rows in journal.read(path):
+            if rows is not None:
+                wanted = np.array([id in bad or id not in held for id in rows.head["id"].tolist()], bool)
+                base.put_rows(connection, rows.only(wanted))
+                exact += int(wanted.sum())
+                bad -= set(rows.head["id"][wanted].tolist())
+    connection.execute("COMMIT")
+    if not exact + rough + len(bad):
+        return []
+    lost = f", {len(bad)} in no other file" if bad else ""
+    return [f"{exact + rough} keyframes of the base were damaged; put back{_to(rough)}{lost}"]
+
+
+def _to(rough: int) -> str:
+    return f", latents of {rough} of them to 8 bits" if rough else ""
+
+
+def _check_segments(layout: Layout, connection: sqlite3.Connection, thorough: bool) -> list[str]:
+    """Segments that can't be read, or hold less than the base does, are written anew from it."""
+    said, expected = [], 1
+    for sealed in layout.segments():
+        problem, count = "", 0
+        try:
+            part = Segment(sealed.path)
+            try:
+                count = part.count
+                problem = f"{bad} damaged rows" if thorough and (bad := part.damaged()) else ""
+            finally:
+                part.close()
+        except LatentworldError as error:
+            problem = str(error)
+        if not problem and thorough:
+            held = _count(connection, sealed.first, sealed.last)
+            problem = f"{count} rows where the base holds {held}" if count != held else ""
+        if problem:
+            _write_segment(layout, connection, sealed.first, sealed.last, sealed.turn + 1)
+            said.append(f"{sealed.path} was damaged ({problem}); written anew")
+        if sealed.first > expected and (lost := _count(connection, expected, sealed.first - 1)):
+            _write_segment(layout, connection, expected, sealed.first - 1, 0)
+            said.append(f"a segment of {lost} keyframes was missing; written anew")
+        expected = sealed.last + 1
+    layout.sweep()
+    return said
+
+
+def _count(connection: sqlite3.Connection, first: int, last: int) -> int:
+    return connection.execute("SELECT count(*) FROM keyframe WHERE id BETWEEN ? AND ?", (first, last)).fetchone()[0]
+
+
+def _write_segment(layout: Layout, connection: sqlite3.Connection, first: int, last: int, turn: int) -> None:
+    rows, _ = base.read_rows(connection, first, last)
+    segment.write(layout.segment(first, last, turn), (first, last), rows)
+
+
+def _check_young(layout: Layout, connection: sqlite3.Connection) -> list[str]:
+    """Rows that are in no segment must be in a journal."""
+    begin = max((s.last for s in layout.segments()), default=0) + 1
+    held = {
+        id for _, path in layout.journals() for _, rows in journal.read(path) if rows is not None
+        for id in rows.head["id"].tolist()
+    }  # fmt: skip
+    young = [id for (id,) in connection.execute("SELECT id FROM keyframe WHERE id >= ?", (begin,))]
+    lost = [id for id in young if id not in held]
+    if not lost and layout.journals():
+        return []
+    first = layout.journals()[0][0] if layout.journals() else begin
+    for _, path in layout.journals():
+        path.unlink()
+    new = Journal(layout.journal(min(first, begin)))
+    try:
+        events = base.catalogue(connection)
+        new.append(events)
+        for model, start, end in connection.execute(
+            "SELECT model, min(id), max(id) FROM keyframe WHERE id >= ? GROUP BY model ORDER BY 2", (begin,)
+        ).fetchall():
+            query = f"SELECT {base.KEYFRAME} FROM keyframe WHERE model = ? AND id BETWEEN ? AND ? ORDER BY id"
+            for at in range(start, end + 1, PIECE):
+                found = connection.execute(query, (model, at, min(end, at + PIECE - 1))).fetchall()
+                if found:
+                    new.append({"state": events["state"]}, base.rows_of(found)[0])
+        new.sync()
+    finally:
+        new.close()
+    return [f"{len(lost)} keyframes were missing from the journal; written there again"] if lost else []
+
+
+def _check_catalogue(layout: Layout, connection: sqlite3.Connection) -> list[str]:
+    if not layout.segments() or journal.read(layout.catalogue):
+        return []
+    was = layout.catalogue.exists()
+    write_whole(layout.catalogue, base.catalogue(connection))
+    return [f"{layout.catalogue} was {'damaged' if was else 'missing'}; written anew"]
+
+
+def _check_boxes(connection: sqlite3.Connection) -> list[str]:
+    """The R*Tree against the boxes that the submaps say they have."""
+    expected = connection.execute("SELECT id, x0, x1, y0, y1, t0 / 1e9, t1 / 1e9 FROM submap ORDER BY id").fetchall()
+    try:
+        actual = connection.execute("SELECT id, x0, x1, y0, y1, t0, t1 FROM submap_box ORDER BY id").fetchall()
+    except sqlite3.DatabaseError:
+        actual = []
+    if len(actual) == len(expected):
+        a, b = np.array(expected, np.float64).reshape(-1, 7), np.array(actual, np.float64).reshape(-1, 7)
+        room = 1e-5 + 1e-6 * np.abs(a)
+        signs = np.array([0, -1, 1, -1, 1, -1, 1])  # the tree's boxes are rounded outwards
+        if (np.abs(a - b) <= room).all() and ((b - a) * signs >= 0).all():
+            return []
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("DROP TABLE submap_box")
+    connection.execute("CREATE VIRTUAL TABLE submap_box USING rtree (id, x0, x1, y0, y1, t0, t1)")
+    connection.executemany("INSERT INTO submap_box VALUES (?, ?, ?, ?, ?, ?, ?)", expected)
+    connection.execute("COMMIT")
+    return ["the index over places was damaged; built anew"]
+
+
+def _check_pictures(layout: Layout, connection: sqlite3.Connection, thorough: bool) -> list[str]:
+    """The index of pictures against the packs."""
+    if not thorough:
+        return []
+    pictures = Pictures(layout.folder)
+    held = connection.execute("SELECT id, pack, at, size FROM picture").fetchall()
+    there = {place.id: tuple(place) for pack in pictures.packs() for place in pictures.places(pack)}
+    lost = [row[0] for row in held if row[0] not in there]
+    moved = [there[row[0]] for row in held if row[0] in there and there[row[0]] != row]
+    if not lost and not moved:
+        return []
+    connection.execute("BEGIN IMMEDIATE")
+    connection.executemany("DELETE FROM picture WHERE id = ?", [(id,) for id in lost])
+    connection.executemany("INSERT OR REPLACE INTO picture VALUES (?, ?, ?, ?)", moved)
+    connection.execute("COMMIT")
+    said = [f"{len(lost)} pictures were damaged and are lost; their keyframes are not"] if lost else []
+    return said + ([f"{len(moved)} pictures were not where the base had them; found"] if moved else [])
+
+
+def _index_pictures(connection: sqlite3.Connection, pictures: Pictures) -> None:
+    for pack in pictures.packs():
+        connection.executemany("INSERT OR REPLACE INTO picture VALUES (?, ?, ?, ?)", pictures.places(pack))
+    connection.execute("DELETE FROM picture WHERE id NOT IN (SELECT id FROM keyframe)")

@@ -1,0 +1,216 @@
+"""Sealed segments and the index over them: what is old is found as well as what is young, alone and under filters."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+
+import numpy as np
+import pytest
+from walks import ALL, MODEL, latent_at, state_at
+
+from latentworld.memory import MemoryQuery, VisualMemory, search
+from latentworld.memory.records import Record
+from latentworld.memory.rows import HALF, ROW, Rows, quantised
+from latentworld.memory.segment import Segment, grouped, merge, write
+from latentworld.memory.store import KeyframeStore
+from latentworld.types import stamp_of
+
+ROWS, SEAL, DIMENSIONS = 6000, 500, 32
+
+
+def drive(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Poses (N, 3) of a walk through a flat, again and again; latents (N, D) float16 that vary with the pose."""
+    random = np.random.default_rng(seed)
+    walk = np.cumsum(random.normal(0, 0.1, (count, 3)), 0)
+    poses = np.concatenate([np.abs((walk[:, :2] + 5) % 10 - 5), walk[:, 2:]], 1)
+    keys = np.stack([*poses[:, :2].T, np.cos(poses[:, 2]), np.sin(poses[:, 2])], 1)
+    mixing = np.random.default_rng(99).normal(size=(4, DIMENSIONS))
+    latents = np.cos(keys @ mixing) + random.normal(0, 0.1, (count, DIMENSIONS))
+    return poses, latents.astype(HALF)
+
+
+@pytest.fixture(scope="module")
+def flat(tmp_path_factory):
+    """A memory of twelve sealings, eight of them merged, and its poses and latents."""
+    path = tmp_path_factory.mktemp("flat") / "memory.sqlite"
+    poses, latents = drive(ROWS + 100)
+    store = KeyframeStore(path, rows=SEAL, seal_rows=SEAL)
+    frame, model = store.lay_frame("odom", 0), store.model(MODEL, DIMENSIONS)
+    for first in range(0, len(poses), SEAL):
+        for i in range(first, min(first + SEAL, len(poses))):
+            store.add(Record(stamp_of(i), frame, poses[i], np.eye(3), 0.5, model, latents[i]))
+        store.writer.settle()
+    assert [s.last - s.first + 1 for s in store.layout.segments()] == [8 * SEAL] + 4 * [SEAL]
+    store.close()
+    return path, poses, latents
+
+
+def questions(latents: np.ndarray, count: int) -> np.ndarray:
+    random = np.random.default_rng(1)
+    picked = latents[random.integers(0, len(latents), count)].astype(np.float32)
+    return picked + random.normal(0, 0.1, picked.shape).astype(np.float32)
+
+
+def nearest(latents: np.ndarray, vector: np.ndarray, keep: np.ndarray, limit: int) -> list[int]:
+    order = np.argsort(np.where(keep, search.distances(latents, vector), np.inf))
+    return (order[: min(limit, keep.sum())] + 1).tolist()
+
+
+def test_the_nearest_of_a_life_are_found(flat, monkeypatch):
+    path, _, latents = flat
+    monkeypatch.setattr("latentworld.memory.index.READ", ROWS // 4)
+    everything, found, told = np.ones(len(latents), bool), 0, 0
+    with VisualMemory(path) as memory:
+        for vector in questions(latents, 100):
+            answer = memory.query(MemoryQuery(latent_at(0, vector), limit=10)).keyframes
+            expected = nearest(latents, vector, everything, 10)
+            found += len({k.id for k in answer} & set(expected))
+            told += sum(
+                k.latent_distance == pytest.approx(search.distances(latents[[k.id - 1]], vector)[0]) for k in answer
+            )
+    assert told == 1000 and found >= 980
+
+
+def test_wide_filters_go_through_the_index_and_narrow_ones_are_exact(flat, monkeypatch):
+    path, poses, latents = flat
+    stamps = np.array([stamp_of(i) for i in range(len(poses))])
+    for narrow, least in ((10**6, 1.0), (0, 0.98)):
+        monkeypatch.setattr(search, "NARROW", narrow)
+        found = asked = 0
+        with VisualMemory(path) as memory:
+            for vector in questions(latents, 30):
+                place = poses[len(poses) // 3][:2]
+                query = MemoryQuery(latent_at(0, vector), place, 2.0, 1, stamp_of(700), stamp_of(5900), limit=10)
+                keep = (np.hypot(*(poses[:, :2] - place).T) <= 2) & (stamps >= query.after) & (stamps <= query.before)
+                answer, expected = memory.query(query).keyframes, nearest(latents, vector, keep, 10)
+                assert all(keep[k.id - 1] for k in answer)
+                found, asked = found + len({k.id for k in answer} & set(expected)), asked + len(expected)
+        assert asked > 200 and found >= least * asked
+
+
+def test_an_open_reader_sees_what_is_kept_sealed_and_merged_meanwhile(tmp_path):
+    path, (poses, latents) = tmp_path / "memory.sqlite", drive(1000)
+    store = KeyframeStore(path, rows=10, seal_rows=50)
+    frame, model = store.lay_frame("odom", 0), store.model(MODEL, DIMENSIONS)
+    store.add(Record(0, frame, poses[0], np.eye(3), 0.5, model, latents[0]))
+    store.flush()
+    wrong, done = [], threading.Event()
+    with VisualMemory(path) as memory:
+
+        def ask():
+            while not done.is_set():
+                known = store.acknowledged()
+                answer = memory.query(MemoryQuery(latent_at(0, latents[known - 1].astype(np.float32)), limit=1))
+                if answer.keyframes[0].latent_distance > 0:
+                    wrong.append(known)
+
+        threads = [threading.Thread(target=ask) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for i in range(1, len(poses)):
+            store.add(Record(stamp_of(i), frame, poses[i], np.eye(3), 0.5, model, latents[i]))
+            if i % 25 == 0:
+                store.flush()
+        store.writer.settle()
+        done.set()
+        for thread in threads:
+            thread.join(30)
+        assert len(memory) == 1000 and not wrong
+    assert len(store.layout.segments()) < 1000 // 50
+    store.close()
+
+
+def test_a_change_of_model_ends_a_segment(tmp_path):
+    path, other = tmp_path / "memory.sqlite", "ffffffffffff"
+    for model, size, first in ((MODEL, 8, 0), (other, 12, 100), (MODEL, 8, 200)):
+        with VisualMemory(path, model, ALL) as memory:
+            for i in range(first, first + 100):
+                vector = np.random.default_rng(i).normal(size=size).astype(np.float32)
+                memory.consider(state_at(i, (0.01 * i, 0, 0)), latent_at(i, vector, model))
+    store = KeyframeStore(path, seal_rows=250)
+    model = store.model(MODEL, 8)
+    store.add(Record(stamp_of(300), 3, np.zeros(3), np.eye(3), 0.5, model, np.zeros(8, np.float16)))
+    store.writer.settle()
+    store.close()
+    assert [(s.first, s.last) for s in store.layout.segments()] == [(1, 100), (101, 200), (201, 301)]
+    for model, size, i in ((MODEL, 8, 250), (other, 12, 130)):
+        with VisualMemory(path, model) as memory:
+            vector = np.random.default_rng(i).normal(size=size).astype(np.float32)
+            found = memory.query(MemoryQuery(latent_at(0, vector, model), limit=1)).keyframes[0]
+            assert found.id == i + 1 and found.latent_distance < 0.01
+
+
+def rows_of(count: int, first: int = 1) -> Rows:
+    head = np.zeros(count, ROW)
+    head["id"], head["model"] = np.arange(first, first + count), 1
+    return Rows(head, drive(count, first)[1])
+
+
+def test_a_segment_holds_its_rows_to_8_bits_and_merging_rounds_nothing(tmp_path):
+    parts = []
+    for number, first in enumerate((1, 701)):
+        rows = rows_of(700, first)
+        write(tmp_path / str(number), (first, first + 699), rows)
+        part = Segment(tmp_path / str(number))
+        held, sound = part.rows()
+        order = np.argsort(held.head["id"])
+        assert sound.all() and (held.head["id"][order] == rows.head["id"]).all()
+        np.testing.assert_allclose(held.latents[order], rows.latents, atol=float(quantised(rows.latents)[1].max()))
+        parts.append(part)
+    merge(tmp_path / "both", parts)
+    both = Segment(tmp_path / "both")
+    assert (both.first, both.last, both.count) == (1, 1400, 1400)
+    held, sound = both.rows()
+    apart = np.concatenate([part.rows()[0].latents[np.argsort(part.rows()[0].head["id"])] for part in parts])
+    assert sound.all()
+    np.testing.assert_array_equal(held.latents[np.argsort(held.head["id"])], apart)
+
+
+def test_lists_are_of_rows_that_are_near_each_other():
+    codes, steps = quantised(drive(5000)[1])
+    centroids, which = grouped(codes, steps)
+    wide = codes * steps[:, None]
+    spread = np.linalg.norm(wide - centroids[which], axis=1).mean()
+    assert 10 <= len(centroids) <= 40 and spread < 0.75 * np.linalg.norm(wide - wide.mean(0), axis=1).mean()
+    assert np.bincount(which, minlength=len(centroids)).max() < 5000 // 4
+
+
+VERSION_1 = """
+CREATE TABLE model (id INTEGER PRIMARY KEY, model_id TEXT NOT NULL UNIQUE, dimensions INTEGER NOT NULL);
+CREATE TABLE frame (id INTEGER PRIMARY KEY, name TEXT NOT NULL, laid INTEGER NOT NULL);
+CREATE TABLE keyframe (id INTEGER PRIMARY KEY AUTOINCREMENT, stamp INTEGER NOT NULL, frame INTEGER NOT NULL,
+    x REAL NOT NULL, y REAL NOT NULL, yaw REAL NOT NULL, covariance BLOB NOT NULL, surprise REAL NOT NULL,
+    model INTEGER NOT NULL, latent BLOB NOT NULL);
+CREATE TABLE thumbnail (id INTEGER PRIMARY KEY REFERENCES keyframe, jpeg BLOB NOT NULL);
+CREATE VIRTUAL TABLE place USING rtree (id, x0, x1, y0, y1, t0, t1);
+PRAGMA application_id = 1280789829;
+PRAGMA user_version = 1;
+"""
+
+
+def test_a_base_of_version_1_is_brought_up_to_date(tmp_path):
+    path, (poses, latents) = tmp_path / "memory.sqlite", drive(300)
+    old = sqlite3.connect(path)
+    old.executescript(VERSION_1)
+    old.execute("INSERT INTO model VALUES (1, ?, ?)", (MODEL, DIMENSIONS))
+    old.executemany("INSERT INTO frame VALUES (?, 'odom', 0)", [(1,), (2,)])
+    spread = np.diag([1, 2, 3]).astype("<f4").tobytes()
+    for i in range(300):
+        values = (stamp_of(i), 1 + i // 200, *poses[i].tolist(), spread, 0.25, latents[i].tobytes())
+        old.execute("INSERT INTO keyframe VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, 1, ?)", values)
+        old.execute("INSERT INTO thumbnail VALUES (?, ?)", (i + 1, b"jpeg %d" % i))
+    old.commit()
+    old.close()
+    for said in ("300 keyframes", ""):
+        with VisualMemory(path, MODEL) as memory:
+            assert said in memory.store.repaired if said else not memory.store.repaired
+            assert len(memory) == 300
+            kept = memory.get(250)
+            assert (kept.stamp, kept.frame, kept.surprise, kept.thumbnail) == (stamp_of(249), 2, 0.25, b"jpeg 249")
+            np.testing.assert_array_equal(kept.pose, poses[249])
+            np.testing.assert_array_equal(kept.covariance, np.diag([1, 2, 3]))
+            near = memory.query(MemoryQuery(latent_at(0, latents[42].astype(np.float32)), limit=1)).keyframes[0]
+            assert near.id == 43 and near.latent_distance == 0
+    with VisualMemory(path, MODEL, ALL) as memory:
+        assert memory.consider(state_at(999), latent_at(999, latents[0].astype(np.float32))) == 301
