@@ -32,7 +32,10 @@ def shell(*arguments: str):
     def encode(frame, checkpoint):
         return Latent(0, MODEL, np.full(8, frame.rgb[..., 0].mean() / 36, np.float32))
 
-    return CliRunner().invoke(commands(encode), list(map(str, arguments)))
+    def remember(bag, memory, *topics_and_checkpoint):
+        raise AssertionError("asked by nobody")
+
+    return CliRunner().invoke(commands(encode, remember), list(map(str, arguments)))
 
 
 def test_the_shell_asks_and_draws(tmp_path):
@@ -71,3 +74,23 @@ def test_a_bad_question_is_one_line(tmp_path, keys, said):
     result = shell("ask", "--path", tmp_path / "memory.sqlite", "--sheet", tmp_path / "sheet.png", *keys)
     assert isinstance(result.exception, LatentworldError)
     assert said in str(result.exception) and "\n" not in str(result.exception)
+
+
+def test_the_shell_forgets_and_checks(tmp_path):
+    path = tmp_path / "memory.sqlite"
+    pictures(path)
+    result = shell("forget", "--path", path, "--near", "3", "1.5", "--radius", "1.2")
+    assert result.exit_code == 0 and "3 keyframes forgotten, 4 left" in result.output, result.output
+    with VisualMemory(path) as memory:
+        assert [k.id for k in memory.query(MemoryQuery(limit=9)).keyframes] == [7, 6, 2, 1]
+    assert "sound" in shell("check", path).output
+    journal = next((tmp_path / "memory.sqlite.d").glob("*.journal"))
+    journal.write_bytes(journal.read_bytes()[:-10])
+    assert "4 keyframes were missing from the journal" in shell("check", path).output
+    assert "sound" in shell("check", path).output
+    for arguments, said in (
+        (["forget", "--path", path], "a place, a time or a latent, got a query for everything"),
+        (["check", tmp_path / "none.sqlite"], "none.sqlite: expected a file, got none"),
+    ):
+        result = shell(*arguments)
+        assert isinstance(result.exception, LatentworldError) and said in str(result.exception)

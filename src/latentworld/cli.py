@@ -9,7 +9,7 @@ import runpy
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
@@ -17,7 +17,7 @@ from latentworld.memory.commands import commands as memory_commands
 from latentworld.types import Frame, Latent, LatentworldError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmark"
 
@@ -297,7 +297,14 @@ def _encoded(frame: Frame, checkpoint: Path | None) -> Latent:
     return PerceptionEncoder(load(checkpoint)).encode(frame)
 
 
-app.add_typer(memory_commands(_encoded), name="memory")
+def _remembered(bag: Path, memory: Path, *topics_and_checkpoint: Any) -> Iterator[Optional[int]]:
+    from latentworld.ros.bag_memory import Topics, remember
+
+    *topics, checkpoint = topics_and_checkpoint
+    return remember(bag, memory, Topics(*topics), checkpoint)
+
+
+app.add_typer(memory_commands(_encoded, _remembered), name="memory")
 
 
 def _pairs(remaps: list[str]) -> dict[str, str]:

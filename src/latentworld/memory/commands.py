@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Optional
@@ -13,11 +13,14 @@ import typer
 from latentworld.memory.parameters import DEFAULT_PATH
 from latentworld.types import NANOSECONDS, Frame, Latent, LatentworldError, stamp_of
 
+Remember = Callable[..., Iterator[Optional[int]]]  # bag, memory, image, depth, odom, cmd_vel, checkpoint
 Encode = Callable[[Frame, Optional[Path]], Latent]  # frame, checkpoint (None: the shipped one)
 
 
-def commands(encode: Encode) -> typer.Typer:
-    """The subcommands. ``encode`` makes a latent of a picture: perception is no part of the memory."""
+def commands(encode: Encode, remember: Remember) -> typer.Typer:
+    """The subcommands. ``encode`` makes a latent of a picture, ``remember`` keyframes of a bag: neither perception nor
+    ROS is part of the memory.
+    """
     app = typer.Typer(help="Ask what a robot saw, where and when.", no_args_is_help=True)
 
     @app.command()
@@ -55,6 +58,57 @@ def commands(encode: Encode) -> typer.Typer:
             typer.echo(sheet)
         if json:
             json.write_text(answer_json(answer))
+
+    @app.command()
+    def forget(
+        path: Annotated[Path, typer.Option(help="The file the memory lives in.")] = Path(DEFAULT_PATH),
+        near: Annotated[Optional[tuple[float, float]], typer.Option(metavar="X Y", help="Metres.")] = None,
+        radius: Annotated[float, typer.Option(help="Metres around --near.")] = math.inf,
+        frame: Annotated[Optional[int], typer.Option(help="Laying of odom that X Y are in.  [default: newest]")] = None,
+        after: Annotated[Optional[str], typer.Option(help="2026-11-03T14:30, or seconds of the robot's clock.")] = None,
+        before: Annotated[Optional[str], typer.Option(help="As --after.")] = None,
+        image: Annotated[Optional[Path], typer.Option(help="What looks like this picture.")] = None,
+        within: Annotated[Optional[float], typer.Option(help="Latent distance to it that counts as the same.")] = None,
+        checkpoint: Annotated[Optional[Path], typer.Option(help="Weights, if not the shipped ones.")] = None,
+    ) -> None:
+        """Take keyframes out of every file of the memory, for good: by place, time, looks, or all of them."""
+        from latentworld.memory import MemoryQuery, VisualMemory
+
+        latent = encode(read_frame(image, None), checkpoint) if image else None
+        after, before = (None if text is None else parse_time(text) for text in (after, before))
+        with VisualMemory(path) as memory:
+            model_id, newest = memory.model_id, memory.store.newest_frame
+        query = MemoryQuery(latent, near, radius, newest if frame is None else frame, after, before)
+        with VisualMemory(path, model_id) as memory:
+            typer.echo(f"{memory.forget(query, within)} keyframes forgotten, {len(memory)} left")
+
+    @app.command()
+    def check(path: Annotated[Path, typer.Argument(help="The file the memory lives in.")] = Path(DEFAULT_PATH)) -> None:
+        """Hold every row of every file against its second copy, and put back what is damaged; nobody may be writing."""
+        from latentworld.memory.store import KeyframeStore
+
+        if not path.expanduser().is_file():
+            raise LatentworldError(f"memory {path}: expected a file, got none")
+        store = KeyframeStore(path, thorough=True)
+        store.close()
+        typer.echo(store.repaired or f"memory {path}: sound")
+
+    @app.command("import")
+    def import_bag(
+        bag: Annotated[Path, typer.Argument(help="MCAP file, as ros2 bag and ./latentworld demo write them.")],
+        path: Annotated[Path, typer.Option(help="The file the memory lives in.")] = Path(DEFAULT_PATH),
+        image: Annotated[str, typer.Option(help="Topic of colour.")] = "/camera/image_raw",
+        depth: Annotated[str, typer.Option(help="Topic of depth, if the bag has it.")] = "/camera/depth/image_raw",
+        odom: Annotated[str, typer.Option(help="Topic of odometry.")] = "/odom",
+        cmd_vel: Annotated[str, typer.Option(help="Topic of commands, if the bag has it.")] = "/cmd_vel",
+        checkpoint: Annotated[Optional[Path], typer.Option(help="Weights, if not the shipped ones.")] = None,
+    ) -> None:
+        """Remember what a bag holds, as if the robot had done so while it drove."""
+        from rich.progress import track
+
+        frames = remember(bag, path, image, depth, odom, cmd_vel, checkpoint)
+        ids = list(track(frames, "frames", total=None))
+        typer.echo(f"{len(ids)} frames, {sum(id is not None for id in ids)} kept in {path}")
 
     @app.command()
     def info(path: Annotated[Path, typer.Argument(help="The file the memory lives in.")] = Path(DEFAULT_PATH)) -> None:

@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mcap.exceptions import McapError
 from mcap.reader import make_reader
 from mcap.well_known import MessageEncoding, Profile, SchemaEncoding
 from mcap.writer import CompressionType, Writer
 from rclpy.serialization import deserialize_message
 
 from latentworld.ros.message_types import definition, message_type
+from latentworld.types import LatentworldError
 
 
 class Heard(NamedTuple):
@@ -77,6 +79,21 @@ def read(path: str | Path, wanted: Callable[[str, int], bool] = lambda topic, se
                 types[schema.id] = message_type(schema.name)
             message = deserialize_message(record.data, types[schema.id])
             yield Heard(channel.topic, message, record.publish_time, record.log_time)
+
+
+def counts(path: str | Path) -> dict[str, int]:
+    """How many messages there are on each topic. Raises LatentworldError for a file that is no bag of messages."""
+    try:
+        with open(path, "rb") as file:
+            summary = make_reader(file).get_summary()
+    except OSError as error:
+        raise LatentworldError(f"bag {path}: expected an MCAP file, got: {error}") from error
+    except McapError as error:
+        raise LatentworldError(f"bag {path}: expected an MCAP file, got: {error or type(error).__name__}") from error
+    if summary is None or summary.statistics is None:
+        raise LatentworldError(f"bag {path}: expected an MCAP file with an index, got one that was not closed")
+    numbers = summary.statistics.channel_message_counts
+    return {channel.topic: numbers.get(id, 0) for id, channel in summary.channels.items()}
 
 
 def notes(path: str | Path, name: str) -> list[dict[str, str]]:

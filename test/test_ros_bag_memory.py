@@ -1,0 +1,91 @@
+"""A bag becomes a memory by ``latentworld memory import``: what the robot would have kept, and where it was."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from rclpy.serialization import serialize_message
+from typer.testing import CliRunner
+
+from latentworld.cli import app
+from latentworld.memory import MemoryQuery, VisualMemory
+from latentworld.ros.bag import BagWriter
+from latentworld.ros.codecs import odometry_to_message, stamped_from_action
+from latentworld.ros.images import to_image
+from latentworld.sim.world import World
+from latentworld.types import Action
+
+TYPES = {
+    "/camera/image_raw": "sensor_msgs/msg/Image",
+    "/camera/depth/image_raw": "sensor_msgs/msg/Image",
+    "/odom": "nav_msgs/msg/Odometry",
+    "/cmd_vel": "geometry_msgs/msg/TwistStamped",
+}
+
+
+@pytest.fixture(scope="module")
+def drive(tmp_path_factory):
+    """Eight seconds of a drive through a room as a bag, and the odometry at each frame."""
+    path, world, poses = tmp_path_factory.mktemp("bag") / "drive.mcap", World(2_000_000, blocked=False), []
+    with BagWriter(path) as bag:
+        for topic, kind in TYPES.items():
+            bag.add_topic(topic, kind)
+        for step in range(80):
+            frame, odometry = world.frame(), world.odometry()
+            poses.append(odometry.pose)
+            action = Action(frame.stamp, 0.25, 0.4 if step % 40 < 20 else -0.4)
+            for topic, message in (
+                ("/camera/image_raw", to_image(frame.rgb, frame.stamp, "camera")),
+                ("/camera/depth/image_raw", to_image(frame.depth, frame.stamp, "camera")),
+                ("/odom", odometry_to_message(odometry)),
+                ("/cmd_vel", stamped_from_action(action)),
+            ):
+                bag.write(topic, serialize_message(message), frame.stamp, frame.stamp)
+            world.step(action.linear, action.angular)
+    return path, np.array(poses)
+
+
+def shell(*arguments):
+    return CliRunner().invoke(app, ["memory", "import", *map(str, arguments)])
+
+
+def test_a_bag_becomes_a_memory(drive, tmp_path):
+    bag, poses = drive
+    result = shell(bag, "--path", tmp_path / "memory.sqlite")
+    assert result.exit_code == 0, result.output
+    with VisualMemory(tmp_path / "memory.sqlite") as memory:
+        assert f"80 frames, {len(memory)} kept" in result.output and 6 < len(memory) < 80
+        for pose in poses[::20]:
+            nearest = memory.query(MemoryQuery(place=pose, limit=1, thumbnails=True)).keyframes[0]
+            assert nearest.place_distance < 0.3 and nearest.thumbnail.startswith(b"\xff\xd8")
+
+
+def test_other_names_and_no_depth(drive, tmp_path):
+    result = shell(drive[0], "--path", tmp_path / "m.sqlite", "--depth", "/none", "--cmd-vel", "/none")
+    assert result.exit_code == 0 and "80 frames" in result.output
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (
+            ["--image", "/front"],
+            "expected messages on /front, got /camera/depth/image_raw, /camera/image_raw, /cmd_vel",
+        ),
+        (["--odom", "/wheels"], "expected messages on /wheels"),
+    ],
+)
+def test_a_bag_without_what_is_needed_is_refused(drive, tmp_path, arguments, said):
+    result = shell(drive[0], "--path", tmp_path / "m.sqlite", *arguments)
+    assert said in str(result.exception) and not (tmp_path / "m.sqlite").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"no bag at all", None, "cut off"])
+def test_what_is_no_bag_is_refused(drive, tmp_path, content):
+    path = tmp_path / "x.mcap"
+    if content == "cut off":
+        path.write_bytes(drive[0].read_bytes()[:-5000])
+    elif content is not None:
+        path.write_bytes(content)
+    result = shell(path, "--path", tmp_path / "m.sqlite")
+    assert "x.mcap: expected an MCAP file" in str(result.exception) and "\n" not in str(result.exception)
