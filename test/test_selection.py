@@ -15,6 +15,7 @@ from latentworld.selection.critics import Scene, critics, weigh
 from latentworld.selection.explorer import Explorer
 from latentworld.selection.keyframe_graph import MOST, UNKNOWN, KeyframeGraph
 from latentworld.selection.parameters import SelectionParameters
+from latentworld.selection.patience import Patience
 from latentworld.selection.retreat import Retreat
 from latentworld.selection.seeds import seed_plans, shifted
 from latentworld.selection.selector import ActionSelector
@@ -372,3 +373,18 @@ def test_walls_hide_what_is_not_known_behind_them():
     space = known_floor(True)
     space.clearance[15:17] = -0.3
     assert Explorer(P).look(state(), space).gain < P.explored_gain
+
+
+def test_patience_is_used_up_about_one_place_and_begins_anew_at_another():
+    patience, here, there = Patience(10.0), np.array([1.0, 0.0, 0.0]), np.array([3.0, 0.0, 0.0])
+    assert patience.used(state(0.0, pose=(1, 0, 0)), here) == 0
+    assert patience.used(state(0.5, pose=(1.3, 0, 0)), here + 0.1) == pytest.approx(0.05)
+    assert patience.used(state(1.0, pose=(2.0, 0, 0)), here) == pytest.approx(0.05)  # away from it
+    assert patience.used(state(90.0, pose=(1, 0, 0)), here) == pytest.approx(0.15)  # a gap is no looking
+    assert patience.used(state(89.0, pose=(1, 0, 0)), here) == pytest.approx(0.15)  # nor is a clock that went back
+    for t in range(90, 110):
+        used = patience.used(state(t, pose=(1, 0, 0)), here)
+    assert used == 1
+    assert patience.used(state(111.0, pose=(3, 0, 0)), there) == 0
+    patience.reset()
+    assert patience.used(state(112.0, pose=(3, 0, 0)), there) == 0

@@ -147,8 +147,11 @@ class KeyframeStore:
 
     def frame_named(self, name: str, stamp: int) -> int:
         """The number of the frame of that name laid last; where there is none, it is laid."""
-        found = self._scalar("SELECT max(id) FROM frame WHERE name = ?", name)
-        return found or self.lay_frame(name, stamp)
+        return self.frame_called(name) or self.lay_frame(name, stamp)
+
+    def frame_called(self, name: str) -> int | None:
+        """The number of the frame of that name laid last, as far as it is on disk."""
+        return self._scalar("SELECT max(id) FROM frame WHERE name = ?", name)
 
     @property
     def newest_frame(self) -> int:

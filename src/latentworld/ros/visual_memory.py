@@ -1,19 +1,22 @@
-"""latent_observation and world_state -> keyframes on disk; the service query_memory asks for them."""
+"""latent_observation and world_state -> keyframes on disk, to be asked for, corrected and forgotten."""
 
 from __future__ import annotations
 
 import math
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from latentworld_ros import msg
-from latentworld_ros.srv import QueryMemory
+from latentworld_ros.srv import ForgetMemory, QueryMemory
+from nav_msgs.msg import Path
+from rclpy.task import Future
 from sensor_msgs.msg import CompressedImage, Image
 
-from latentworld.memory import Keyframe, MemoryAnswer, MemoryParameters, MemoryQuery, VisualMemory
+from latentworld.memory import Keyframe, MemoryAnswer, MemoryParameters, MemoryQuery, Trajectory, VisualMemory
 from latentworld.memory.parameters import DEFAULT_PATH
 from latentworld.memory.thumbnails import thumbnail
 from latentworld.parameters import parameter
@@ -27,6 +30,7 @@ from latentworld.ros.moments import Moment, Moments
 from latentworld.ros.node import ManagedNode, said
 from latentworld.ros.process import run
 from latentworld.ros.tensors import from_tensor, packed
+from latentworld.ros.transforms import yaw_of_quaternion
 from latentworld.ros.worker import Worker
 from latentworld.types import Frame, Latent, LatentworldError
 
@@ -47,6 +51,7 @@ class VisualMemoryNode(ManagedNode):
     def __init__(self, bus: Bus | None = None, worker: Worker | None = None, **options: Any) -> None:
         super().__init__("visual_memory", bus, worker, **options)
         self._memory: VisualMemory | None = None
+        self._archivist: Worker | None = None
 
     def configure(self) -> None:
         model = self.worker.call(lambda: world_model(self.parameters.checkpoint), timeout=120.0)
@@ -55,21 +60,25 @@ class VisualMemoryNode(ManagedNode):
         if self._memory.store.repaired:
             self.diagnostics.problem("store", WARN, self._memory.store.repaired)
         self._image_topic = self.resolve_topic_name("camera/image_raw")
+        self._archivist = Worker()  # for what takes seconds in a long life: nobody who asks or sees must wait for it
 
     def activate(self) -> None:
         self._moments = Moments()
         self.input(LATENT, "latent_observation", qos.recording(), self._on_latent)
         self.input(STATE, "world_state", qos.recording(), self._on_state)
         self.listen(Image, "camera/image_raw", qos.camera(), self._on_image)
+        self.listen(Path, "corrected_path", qos.event(), self._on_corrected_path)
         self.serve(QueryMemory, "query_memory", self._query)
+        self.serve(ForgetMemory, "forget_memory", self._forget)
 
     def deactivate(self) -> None:
         self._memory.flush()
 
     def cleanup(self) -> None:
-        if self._memory is not None:
-            self._memory.close()
-        self._memory = self._encoder = None
+        for part in (self._archivist, self._memory):
+            if part is not None:
+                part.close()
+        self._memory = self._archivist = self._encoder = None
 
     def watch(self) -> None:
         self.diagnostics.value("keyframes", len(self._memory))
@@ -111,6 +120,39 @@ class VisualMemoryNode(ManagedNode):
             pass
         return None
 
+    # what changes what was kept: on the archivist's thread
+    def _on_corrected_path(self, path: Path) -> None:
+        def correct() -> None:
+            began = time.perf_counter()
+            self._memory.correct(trajectory_of(path))
+            self.diagnostics.took("correct", time.perf_counter() - began)
+            self.diagnostics.clear("corrected_path")
+
+        def failed(error: Exception) -> None:
+            topic = self.resolve_topic_name("corrected_path")
+            self.diagnostics.problem("corrected_path", ERROR, f"{topic}: {said(error)}")
+
+        self._archivist.submit(correct, failed, slot="correct")
+
+    async def _forget(self, request: ForgetMemory.Request, response: ForgetMemory.Response) -> ForgetMemory.Response:
+        done: Future = Future(executor=self.executor)
+        try:
+            query, within = self._matching(request), request.within or None
+            self._archivist.submit(
+                lambda: self._settle(done.set_result, self._memory.forget(query, within)),
+                lambda error: self._settle(done.set_exception, error),
+            )
+            response.forgotten, response.success = await done, True
+        except Exception as error:  # rclpy would end the node
+            response.message = said(error)
+        return response
+
+    def _settle(self, settle: Callable[[Any], None], outcome: Any) -> None:
+        """From any thread; the executor goes on with what awaits it."""
+        settle(outcome)
+        if self.executor is not None:
+            self.executor.wake()
+
     # what is asked: on the ROS thread
     def _query(self, request: QueryMemory.Request, response: QueryMemory.Response) -> QueryMemory.Response:
         self.diagnostics.count("queries")
@@ -134,18 +176,27 @@ class VisualMemoryNode(ManagedNode):
     def _asked(self, request: QueryMemory.Request) -> MemoryQuery:
         if request.object:
             raise LatentworldError(f"object: expected none, as objects are not tracked yet, got '{request.object}'")
+        limits = {"limit": request.limit or LIMIT, "thumbnails": request.with_thumbnails}
+        return self._matching(request, **limits)
+
+    def _matching(self, request: QueryMemory.Request | ForgetMemory.Request, **limits: Any) -> MemoryQuery:
         place = (request.place.x, request.place.y, request.place.theta) if request.use_place else None
         return MemoryQuery(
             self._latent(request),
             place,
             request.radius or math.inf,
-            after=from_time(request.after) or None,
-            before=from_time(request.before) or None,
-            limit=request.limit or LIMIT,
-            thumbnails=request.with_thumbnails,
+            self._frame(request.frame_id) if request.frame_id else None,
+            from_time(request.after) or None,
+            from_time(request.before) or None,
+            **limits,
         )
 
-    def _latent(self, request: QueryMemory.Request) -> Latent | None:
+    def _frame(self, name: str) -> int:
+        if (number := self._memory.store.frame_called(name)) is None:
+            raise LatentworldError(f"frame_id: expected a frame that keyframes are in, got {name}")
+        return number
+
+    def _latent(self, request: QueryMemory.Request | ForgetMemory.Request) -> Latent | None:
         has_image, has_latent = bool(request.image.data), bool(request.latent.data)
         if has_image and has_latent:
             raise LatentworldError("image, latent: expected one of them, got both")
@@ -158,6 +209,13 @@ class VisualMemoryNode(ManagedNode):
         depth = images.depth(request.depth, "depth") if request.depth.data else None
         frame = Frame(from_time(request.image.header.stamp), rgb, depth)
         return self.worker.call(lambda: self._encoder.encode(frame), self.parameters.timeout)
+
+
+def trajectory_of(path: Path) -> Trajectory:
+    """Poses with their own stamps, as SLAM publishes them once it knows better."""
+    poses = [(p.pose.position.x, p.pose.position.y, yaw_of_quaternion(p.pose.orientation)) for p in path.poses]
+    stamps = np.array([from_time(p.header.stamp) for p in path.poses], np.int64)
+    return Trajectory(stamps, np.array(poses, np.float64).reshape(-1, 3), path.header.frame_id or "map")
 
 
 def keyframe_to_message(keyframe: Keyframe, with_thumbnail: bool) -> msg.Keyframe:

@@ -12,6 +12,7 @@ from latentworld.selection.explorer import Explorer, looked_around
 from latentworld.selection.keyframe_graph import KeyframeGraph
 from latentworld.selection.locator import GoalLocator
 from latentworld.selection.parameters import SelectionParameters
+from latentworld.selection.patience import Patience
 from latentworld.selection.retreat import Retreat
 from latentworld.selection.seeds import seed_plans, shifted
 from latentworld.selection.solvers import solver
@@ -32,6 +33,8 @@ from latentworld.types import (
 )  # fmt: skip
 
 MARGIN = 0.6  # share of the deadline after which no iteration may still run: a busy machine makes the next one longer
+CLOSE = 0.5  # share of the tolerance to which it drives to where a goal image seems to have been taken
+LIKELY = 0.5  # probability that counts as arrived where looking on tells no more
 SHOWN = 12  # candidates kept in a plan for people to look at
 
 
@@ -53,7 +56,7 @@ class ActionSelector:
         self.parameters = parameters or SelectionParameters()
         self.critics = critics()
         self.wariness, self.explorer = Wariness(self.parameters), Explorer(self.parameters)
-        self.retreat = Retreat(self.parameters)
+        self.retreat, self.patience = Retreat(self.parameters), Patience(self.parameters.arrival_patience)
         self.seeds = seed_plans(self.parameters)
         self.graph = KeyframeGraph()
         self.reset()
@@ -66,6 +69,7 @@ class ActionSelector:
         self._looked = False  # about itself, since the goal was given
         self.explorer.reset()
         self.retreat.reset()
+        self.patience.reset()
         if self.locator:
             self.locator.reset()
 
@@ -114,15 +118,19 @@ class ActionSelector:
             place = self.locator.locate(state, goal.latent)
             # Before it has looked about itself, another place may look as much like the goal as any that it knows.
             self._looked = self._looked or looked_around(state, space)
-            there = self._looked and self._there(state, place.pose, goal.tolerance)
-            if there and place.here >= p.arrival_probability:
+            # To arrive where the goal most likely is beats never to arrive.
+            ease = self.patience.used(state, place.pose)
+            there = self._looked and self._there(state, place.pose, goal.tolerance * (CLOSE + (1 - CLOSE) * ease))
+            if there and place.here >= p.arrival_probability + (LIKELY - p.arrival_probability) * ease:
                 return place.pose.astype(np.float32), True
             if self._looked and not there and place.probability >= p.place_probability:
                 return place.pose.astype(np.float32), False
         prospect = self.explorer.look(state, space)
         if prospect.gain < p.explored_gain:
             # All is known: then the goal is where it most likely is.
-            return (None, True) if goal.kind == GoalKind.EXPLORE else (place.pose.astype(np.float32), place.here >= 0.5)
+            return (
+                (None, True) if goal.kind == GoalKind.EXPLORE else (place.pose.astype(np.float32), place.here >= LIKELY)
+            )
         return prospect.pose.astype(np.float32), False
 
     def _search(
