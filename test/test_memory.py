@@ -152,7 +152,7 @@ def test_latents_of_two_models_share_a_file_and_never_an_answer(memory, walk, tm
     with pytest.raises(LatentworldError, match=f"expected model {MODEL}, got model {OTHER}"):
         memory.query(MemoryQuery(latent_at(0, vector, OTHER)))
     with pytest.raises(LatentworldError, match=f"expected model {MODEL}, got model {OTHER}"):
-        memory.consider(state_at(1e10), latent_at(1e10, vector, OTHER))
+        memory.consider(state_at(3e9), latent_at(3e9, vector, OTHER))
     memory.close()
     with VisualMemory(tmp_path / "memory.sqlite", OTHER, ALL) as other:
         assert other.consider(state_at(2e9), latent_at(2e9, vector[:10], OTHER)) == 401

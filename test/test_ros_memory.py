@@ -144,44 +144,6 @@ def test_a_keyframe_says_all_that_is_known_of_it(scene):
     assert not scene.ask(id=3).keyframes[0].thumbnail.data
 
 
-def test_a_corrected_path_moves_what_was_seen_and_a_place_is_forgotten(model, tmp_path):
-    checkpoint, encoder = model
-    with Scene(tmp_path / "memory.sqlite", checkpoint, encoder) as scene:
-        scene.drive(5)
-        paths = scene.node.create_publisher(Path, "corrected_path", qos.event())
-        scene.wait_for(paths.get_subscription_count, 10, "the node's subscription")
-        path = Path()
-        path.header.frame_id = "map"
-        for t in (0, 9):  # twice as far as odometry says, and to the left
-            pose = PoseStamped()
-            pose.header.stamp, pose.pose.position.y = to_time(BEGIN + stamp_of(t)), 2.0 * t
-            pose.pose.orientation = quaternion_of_yaw(np.pi / 2)
-            path.poses.append(pose)
-        paths.publish(path)
-        scene.wait_for(lambda: scene.ask(id=3).keyframes[0].frame_id.startswith("map"), 10, "the correction")
-        keyframe = scene.ask(use_place=True, frame_id="map", place=Pose2D(y=4.0), limit=1).keyframes[0]
-        assert (keyframe.id, keyframe.frame_id) == (3, "map")
-        assert keyframe.pose.y == pytest.approx(4.0) and keyframe.pose.theta == pytest.approx(np.pi / 2)
-        assert scene.ask(use_place=True).never_seen  # nothing is left in odom
-        paths.publish(Path())
-        scene.wait_for(lambda: scene.says("visual_memory", "/corrected_path: trajectory: expected 2 or more"), 10)
-
-        def forget(**keys):
-            return scene.call(ForgetMemory, "forget_memory", ForgetMemory.Request(**keys))
-
-        answer = forget(use_place=True, frame_id="map", place=Pose2D(y=4.0), radius=0.5)
-        assert (answer.success, answer.forgotten, answer.message) == (True, 1, "")
-        assert sorted(scene.found(limit=10)) == [1, 2, 4, 5]
-        for said, keys in {
-            "got a query for everything": {},
-            "frame_id: expected a frame that keyframes are in, got moon": {"use_place": True, "frame_id": "moon"},
-            "the distance within which it is the same": {"after": Time(sec=1), "within": 0.5},
-        }.items():
-            answer = forget(**keys)
-            assert not answer.success and said in answer.message and "\n" not in answer.message
-        assert sorted(scene.found(limit=10)) == [1, 2, 4, 5]
-
-
 def bad_questions(scene):
     width = scene.encoder.model.config.latent_dim
     good = to_tensor(np.zeros(width, np.float32))
@@ -274,3 +236,41 @@ def test_moments_meet_in_any_order():
         assert moments.state(state_of(t)) == []  # no latent: nothing met, nothing piles up
     assert [m.state.stamp for m in moments.latent(latent(29))] == []
     assert [m.state.stamp for m in moments.picture(29, "z")] == [29]
+
+
+def test_a_corrected_path_moves_what_was_seen_and_a_place_is_forgotten(model, tmp_path):
+    checkpoint, encoder = model
+    with Scene(tmp_path / "memory.sqlite", checkpoint, encoder) as scene:
+        scene.drive(5)
+        paths = scene.node.create_publisher(Path, "corrected_path", qos.event())
+        scene.wait_for(paths.get_subscription_count, 10, "the node's subscription")
+        path = Path()
+        path.header.frame_id = "map"
+        for t in (0, 9):  # twice as far as odometry says, and to the left
+            pose = PoseStamped()
+            pose.header.stamp, pose.pose.position.y = to_time(BEGIN + stamp_of(t)), 2.0 * t
+            pose.pose.orientation = quaternion_of_yaw(np.pi / 2)
+            path.poses.append(pose)
+        paths.publish(path)
+        scene.wait_for(lambda: scene.ask(id=3).keyframes[0].frame_id.startswith("map"), 10, "the correction")
+        keyframe = scene.ask(use_place=True, frame_id="map", place=Pose2D(y=4.0), limit=1).keyframes[0]
+        assert (keyframe.id, keyframe.frame_id) == (3, "map")
+        assert keyframe.pose.y == pytest.approx(4.0) and keyframe.pose.theta == pytest.approx(np.pi / 2)
+        assert scene.ask(use_place=True).never_seen  # nothing is left in odom
+        paths.publish(Path())
+        scene.wait_for(lambda: scene.says("visual_memory", "/corrected_path: trajectory: expected 2 or more"), 10)
+
+        def forget(**keys):
+            return scene.call(ForgetMemory, "forget_memory", ForgetMemory.Request(**keys))
+
+        answer = forget(use_place=True, frame_id="map", place=Pose2D(y=4.0), radius=0.5)
+        assert (answer.success, answer.forgotten, answer.message) == (True, 1, "")
+        assert sorted(scene.found(limit=10)) == [1, 2, 4, 5]
+        for said, keys in {
+            "got a query for everything": {},
+            "frame_id: expected a frame that keyframes are in, got moon": {"use_place": True, "frame_id": "moon"},
+            "the distance within which it is the same": {"after": Time(sec=1), "within": 0.5},
+        }.items():
+            answer = forget(**keys)
+            assert not answer.success and said in answer.message and "\n" not in answer.message
+        assert sorted(scene.found(limit=10)) == [1, 2, 4, 5]

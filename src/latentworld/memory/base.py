@@ -21,8 +21,8 @@ CATALOGUE = ("model", "frame", "submap", "state")  # tables that a copy of is ke
 KEYFRAME = "id, stamp, submap, model, x, y, yaw, covariance, surprise, latent, crc"
 
 
-def put(connection: sqlite3.Connection, event: Event, rows: Rows | None = None) -> None:
-    """Within a transaction of the caller's."""
+def put(connection: sqlite3.Connection, event: Event, rows: Rows | None = None, new: bool = False) -> None:
+    """Within a transaction of the caller's. new: none of the rows may be there yet."""
     for table, columns in COLUMNS.items():
         if table in event:
             marks = ", ".join("?" * columns)
@@ -32,10 +32,10 @@ def put(connection: sqlite3.Connection, event: Event, rows: Rows | None = None) 
     box = [(row[0], *row[8:12], row[12] / NANOSECONDS, row[13] / NANOSECONDS) for row in event.get("submap", ())]
     connection.executemany("INSERT OR REPLACE INTO submap_box VALUES (?, ?, ?, ?, ?, ?, ?)", box)
     if rows is not None:
-        put_rows(connection, rows)
+        put_rows(connection, rows, new)
 
 
-def put_rows(connection: sqlite3.Connection, rows: Rows) -> None:
+def put_rows(connection: sqlite3.Connection, rows: Rows, new: bool = False) -> None:
     if not len(rows):
         return
     head, latents = rows.head, np.ascontiguousarray(rows.latents, HALF)
@@ -49,7 +49,8 @@ def put_rows(connection: sqlite3.Connection, rows: Rows) -> None:
         checksums(head, latents).tolist(),
         strict=True,
     )
-    connection.executemany(f"INSERT OR REPLACE INTO keyframe ({KEYFRAME}) VALUES ({', '.join('?' * 11)})", columns)
+    how = "INSERT" if new else "INSERT OR REPLACE"
+    connection.executemany(f"{how} INTO keyframe ({KEYFRAME}) VALUES ({', '.join('?' * 11)})", columns)
 
 
 def rows_of(found: list[tuple]) -> tuple[Rows, np.ndarray]:

@@ -126,7 +126,7 @@ def parse_time(text: str) -> int:
     """A stamp (ns) from seconds of the robot's clock, or from a date and time, local where it names no zone."""
     try:
         return stamp_of(float(text))
-    except ValueError:
+    except (ValueError, OverflowError):
         pass
     try:
         return round(datetime.fromisoformat(text).timestamp() * NANOSECONDS)

@@ -47,15 +47,19 @@ class Trajectory:
 def correction(connection: sqlite3.Connection, trajectory: Trajectory, number: int) -> Event:
     """The event that moves every submap whose keyframes were taken while the trajectory lasts.
 
-    number: of the frame that they are in from then on. Of each submap its middle keyframe comes to lie where the
-    trajectory was at its stamp; the others keep their places about it, as odometry had them.
+    number: of the frame that they are in from then on. Where the robot's clock went back (a simulation begun anew),
+    only what came after that is of the trajectory. Of each submap its middle keyframe comes to lie where the trajectory
+    was at its stamp; the others keep their places about it, as odometry had them.
     """
     first, last = int(trajectory.stamps[0]), int(trajectory.stamps[-1])
+    anew = connection.execute(
+        "SELECT max(id) FROM (SELECT id, t0, lag(t0) OVER (ORDER BY id) AS before FROM submap) WHERE t0 < before"
+    ).fetchone()[0]
     found = connection.execute(
         """SELECT s.*, k.stamp, k.x, k.y, k.yaw FROM submap s
         JOIN keyframe k ON k.id = (SELECT max(id) FROM keyframe WHERE id BETWEEN s.first AND (s.first + s.last) / 2)
-        WHERE s.t1 >= ? AND s.t0 <= ? AND k.stamp BETWEEN ? AND ?""",
-        (first, last, first, last),
+        WHERE s.id >= ? AND s.t1 >= ? AND s.t0 <= ? AND k.stamp BETWEEN ? AND ?""",
+        (anew or 0, first, last, first, last),
     ).fetchall()
     if not found:
         return {}

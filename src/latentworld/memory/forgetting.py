@@ -16,11 +16,14 @@ import numpy as np
 from latentworld.memory import base, journal, segment
 from latentworld.memory.files import publish, settle
 from latentworld.memory.journal import Journal, write_whole
-from latentworld.memory.layout import Layout
+from latentworld.memory.layout import Layout, Sealed
 from latentworld.memory.pictures import Pictures
+from latentworld.memory.sealing import from_base
 from latentworld.memory.segment import Segment
+from latentworld.types import LatentworldError
 
 PIECE = 500  # ids a statement
+PATIENCE = 3  # times that SQLite waits for readers, ten seconds each
 
 
 def note(layout: Layout, ids: Iterable[int]) -> None:
@@ -43,19 +46,12 @@ def noted(layout: Layout) -> set[int]:
 
 def take_out(layout: Layout, connection: sqlite3.Connection, ids: set[int]) -> None:
     """Of all files; then nothing is noted any more. No journal may be open."""
-    places = Pictures(layout.folder).drop(ids)
-    _from_base(connection, ids, places)
+    pictures = Pictures(layout.folder)
+    named = {pack for id, pack in connection.execute("SELECT id, pack FROM picture") if id in ids}
+    pictures.drop(ids, named)
+    _from_base(connection, ids, pictures)
     for sealed in layout.segments():
-        part = Segment(sealed.path)
-        try:
-            heads = part.heads(0, part.count)
-            keep = ~np.isin(heads["id"], list(ids))
-            if not keep.all():
-                path = layout.segment(sealed.first, sealed.last, sealed.turn + 1)
-                codes, steps = part.codes(0, part.count)[keep], part.steps[keep]
-                segment.write_codes(path, (sealed.first, sealed.last), heads[keep], codes, steps)
-        finally:
-            part.close()
+        _from_segment(layout, connection, sealed, ids)
     layout.sweep()
     left = {id for (id,) in connection.execute("SELECT id FROM submap")}
     for _, path in layout.journals():
@@ -68,7 +64,27 @@ def take_out(layout: Layout, connection: sqlite3.Connection, ids: set[int]) -> N
     settle(layout.folder)
 
 
-def _from_base(connection: sqlite3.Connection, ids: set[int], places: list) -> None:
+def _from_segment(layout: Layout, connection: sqlite3.Connection, sealed: Sealed, ids: set[int]) -> None:
+    """One that is not sound is written anew from the base, which lacks those ids by now."""
+    try:
+        part = Segment(sealed.path)
+    except LatentworldError:
+        from_base(layout, connection, sealed.first, sealed.last, sealed.turn + 1)
+        return
+    try:
+        heads = part.heads(0, part.count)
+        keep = ~np.isin(heads["id"], list(ids))
+        if part.damaged():
+            from_base(layout, connection, sealed.first, sealed.last, sealed.turn + 1)
+        elif not keep.all():
+            path = layout.segment(sealed.first, sealed.last, sealed.turn + 1)
+            codes, steps = part.codes(0, part.count)[keep], part.steps[keep]
+            segment.write_codes(path, (sealed.first, sealed.last), heads[keep], codes, steps)
+    finally:
+        part.close()
+
+
+def _from_base(connection: sqlite3.Connection, ids: set[int], pictures: Pictures) -> None:
     connection.execute("BEGIN IMMEDIATE")
     listed = sorted(ids)
     for at in range(0, len(listed), PIECE):
@@ -79,10 +95,18 @@ def _from_base(connection: sqlite3.Connection, ids: set[int], places: list) -> N
     gone = connection.execute(empty).fetchall()
     for table in ("submap", "submap_box"):
         connection.executemany(f"DELETE FROM {table} WHERE id = ?", gone)
-    event = {"state": [["erasures", base.state(connection, "erasures") + 1]], "picture": places}
-    base.put(connection, event)
+    held = {pack for (pack,) in connection.execute("SELECT DISTINCT pack FROM picture")}
+    moved = [list(place) for pack in pictures.packs() if pack not in held for place in pictures.places(pack)]
+    base.put(connection, {"state": [["erasures", base.state(connection, "erasures") + 1]], "picture": moved})
+    connection.execute("DELETE FROM picture WHERE id NOT IN (SELECT id FROM keyframe)")
     connection.execute("COMMIT")
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # SQLite's log holds pages as they were
+    for _ in range(PATIENCE):  # SQLite's log holds pages as they were; a reader may keep it
+        busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if not busy:
+            return
+    raise LatentworldError(
+        "forget: expected readers to end, got one that goes on; what it may read is forgotten at the next opening"
+    )
 
 
 def _from_journal(path: Path, ids: set[int], submaps: set[int]) -> None:

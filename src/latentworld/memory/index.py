@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from latentworld.memory import base
-from latentworld.memory.layout import Layout
+from latentworld.memory.layout import Layout, covered
 from latentworld.memory.rows import ROW, Rows
 from latentworld.memory.segment import Segment
 
@@ -64,7 +64,7 @@ class LatentIndex:
         """Ids (n,) among which the ``limit`` nearest are: surely of what is young, most probably of what is sealed."""
         with self._lock:
             self._refresh(connection)
-            lists, young = self._lists, self._young.view()
+            lists, young = self._lists, self._young.view(base.state(connection, "last_id"))
         ids = [young.nearest(vector, limit, matches)]
         if lists is not None and lists.segments:
             ids.append(_sealed(lists, np.asarray(vector, np.float32), ENOUGH * limit, matches))
@@ -84,7 +84,7 @@ class LatentIndex:
 
     def _load(self, model: int) -> int:
         """Open what is new and let go of what is gone, which a query under way keeps as long as it needs; answers the
-        newest id that is sealed.
+        id up to which all is sealed.
         """
         while True:
             there = self._layout.segments()
@@ -95,7 +95,7 @@ class LatentIndex:
                 continue
         segments = tuple(part for part in self._open.values() if part.model == model and part.count)
         self._lists = Lists.of(segments) if segments else None
-        return max((s.last for s in there), default=0)
+        return covered(there)
 
 
 class Young:
@@ -119,9 +119,9 @@ class Young:
         if found:
             self._rows = self._rows.with_more(base.rows_of(found)[0])
 
-    def view(self) -> YoungRows:
-        """What is held now; it never changes."""
-        return self._rows
+    def view(self, newest: int) -> YoungRows:
+        """What is held now up to an id; it never changes. Another thread may already have seen more than this one."""
+        return self._rows.up_to(newest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +140,10 @@ class YoungRows:
 
     def only(self, which: np.ndarray) -> YoungRows:
         return YoungRows(self.heads[which], self.latents[which], self.squares[which])
+
+    def up_to(self, newest: int) -> YoungRows:
+        end = int(np.searchsorted(self.heads["id"], newest, side="right"))
+        return YoungRows(self.heads[:end], self.latents[:end], self.squares[:end])
 
     def with_more(self, rows: Rows) -> YoungRows:
         latents = rows.latents.astype(np.float32)

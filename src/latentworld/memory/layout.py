@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from latentworld.memory import segment
 
 JOURNAL = ".journal"
+NAME = re.compile(rf"(\d+)-(\d+)\.(\d+){re.escape(segment.SUFFIX)}")
 
 
 class Sealed(NamedTuple):
@@ -17,6 +20,16 @@ class Sealed(NamedTuple):
     last: int
     turn: int
     path: Path
+
+
+def covered(sealed: Sequence[Sealed]) -> int:
+    """The id up to which every id lies in one of them; what comes behind a gap is still young."""
+    end = 0
+    for one in sealed:
+        if one.first > end + 1:
+            break
+        end = one.last
+    return end
 
 
 class Layout:
@@ -34,15 +47,14 @@ class Layout:
 
     def journals(self) -> list[tuple[int, Path]]:
         """By the first id that each may hold."""
-        return sorted((int(path.stem), path) for path in self.folder.glob(f"*{JOURNAL}"))
+        return sorted((int(path.stem), path) for path in self.folder.glob(f"*{JOURNAL}") if path.stem.isdigit())
 
     def segments(self) -> list[Sealed]:
         """In order; without those whose rows another one holds too, which a crash may leave behind."""
         found = []
         for path in self.folder.glob(f"*{segment.SUFFIX}"):
-            span, turn, _ = path.name.split(".")
-            first, last = map(int, span.split("-"))
-            found.append(Sealed(first, last, int(turn), path))
+            if named := NAME.fullmatch(path.name):  # whatever else lies there is not ours
+                found.append(Sealed(*map(int, named.groups()), path))
         found.sort(key=lambda s: (s.first, -s.last, -s.turn))
         kept: list[Sealed] = []
         for sealed in found:
@@ -57,5 +69,5 @@ class Layout:
         """Remove what a crash left half written, and segments that another one stands for."""
         standing = {sealed.path for sealed in self.segments()}
         for path in self.folder.iterdir():
-            if path.suffix == ".writing" or (path.suffix == segment.SUFFIX and path not in standing):
+            if path.suffix == ".writing" or (NAME.fullmatch(path.name) and path not in standing):
                 path.unlink()

@@ -30,7 +30,9 @@ def migrated(layout: Layout, old: sqlite3.Connection) -> sqlite3.Connection:
         new.execute("COMMIT")
     finally:
         new.close()
-    old.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    busy, _, _ = old.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if busy:  # the log still holds what the base does not
+        raise sqlite3.OperationalError("it is of an older version, and somebody reads it")
     old.close()
     for suffix in ("-wal", "-shm"):
         Path(f"{layout.base}{suffix}").unlink(missing_ok=True)

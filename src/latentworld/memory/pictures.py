@@ -39,25 +39,37 @@ class Pictures:
         return self.folder / f"{pack:06d}{SUFFIX}"
 
     def packs(self) -> list[int]:
-        return sorted(int(path.name[: -len(SUFFIX)]) for path in self.folder.glob(f"*{SUFFIX}"))
+        return sorted(int(path.stem) for path in self.folder.glob(f"*{SUFFIX}") if path.stem.isdigit())
 
     def append(self, id: int, picture: bytes) -> Place:
         """Not durable before ``sync``."""
         if self._file is None or self._file.tell() > PACK:
             self._begin()
-        self._file.write(HEADER.pack(MARK, id, len(picture), _check(id, picture)))
-        place = Place(id, self._pack, self._file.tell(), len(picture))
-        self._file.write(picture)
+        place = Place(id, self._pack, self._file.tell() + HEADER.size, len(picture))
+        data = memoryview(HEADER.pack(MARK, id, len(picture), _check(id, picture)) + picture)
+        while data:  # a full disk takes a part
+            data = data[self._file.write(data) :]
         return place
 
     def _begin(self) -> None:
         self.close()
         self._pack = max(self.packs(), default=0) + 1  # one that is there may be cut off: never behind it
-        self._file = open(self.path(self._pack), "xb")
+        self._file = open(self.path(self._pack), "xb", buffering=0)
+
+    @property
+    def end(self) -> tuple[int, int]:
+        """The pack that grows, and how long it is."""
+        return (self._pack, self._file.tell()) if self._file is not None else (0, 0)
+
+    def back_to(self, end: tuple[int, int]) -> None:
+        """Take back what was appended since it ended there."""
+        if self._file is None or self.end == end:
+            return
+        self._file.seek(end[1] if end[0] == self._pack else 0)
+        self._file.truncate()
 
     def sync(self) -> None:
         if self._file is not None:
-            self._file.flush()
             os.fsync(self._file.fileno())
 
     def read(self, place: Place) -> bytes | None:
@@ -83,13 +95,16 @@ class Pictures:
                 yield Place(id, pack, begin, size)
             at = data.find(MARK, end if sound else at + 1)
 
-    def drop(self, ids: Set[int]) -> list[Place]:
-        """Write anew the packs that hold pictures of ``ids``, without them; answers where the rest of those lie now."""
+    def drop(self, ids: Set[int], named: Set[int] = frozenset()) -> list[Place]:
+        """Write anew the packs that hold pictures of ``ids``, without them; answers where the rest of those lie now.
+
+        named: packs that are known to hold some, though their headers may be damaged.
+        """
         self.close()
         moved = []
         for pack in self.packs():
             places = list(self.places(pack))
-            if not any(place.id in ids for place in places):
+            if pack not in named and not any(place.id in ids for place in places):
                 continue
             new = max(self.packs()) + 1
             temporary = self.path(new).with_suffix(".writing")

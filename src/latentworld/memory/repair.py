@@ -14,11 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from latentworld.memory import base, forgetting, journal, migrate, schema, segment
+from latentworld.memory import base, forgetting, journal, migrate, schema
 from latentworld.memory.files import publish
 from latentworld.memory.journal import Journal, write_whole
 from latentworld.memory.layout import Layout, Sealed
 from latentworld.memory.pictures import Pictures
+from latentworld.memory.sealing import from_base
 from latentworld.memory.segment import Segment
 from latentworld.types import LatentworldError
 
@@ -32,26 +33,41 @@ def opened(layout: Layout, thorough: bool = False) -> tuple[sqlite3.Connection, 
     layout.folder.mkdir(exist_ok=True)
     layout.sweep()
     thorough = thorough or sum(p.stat().st_size for p in (*layout.folder.iterdir(), *_files(layout.base))) < CHECKED
-    problem = _problem(layout, thorough)
-    if problem:
+    if problem := _problem(layout, thorough):
         said.append(_rebuild(layout, problem))
+    try:
+        return _checked(layout, thorough, said), said
+    except sqlite3.DatabaseError as error:  # what a quick look missed
+        if isinstance(error, sqlite3.OperationalError) and "malformed" not in str(error):
+            raise
+        said.append(_rebuild(layout, str(error)))
+        return _checked(layout, thorough, said), said
+
+
+def _checked(layout: Layout, thorough: bool, said: list[str]) -> sqlite3.Connection:
+    """The connection, once everything was looked at; what was repaired is added to ``said``."""
     connection = schema.connect(layout.base, writable=True)
-    schema.prepare(connection)
-    if schema.schema_version(connection) < schema.VERSION:
-        connection = migrate.migrated(layout, connection)
-    said += _replay(layout, connection)
-    if ids := forgetting.noted(layout):
-        forgetting.take_out(layout, connection, ids)
-        said.append(f"{len(ids)} keyframes were being forgotten when it was cut off; now they are")
-    if thorough:
-        said += _check_tables(layout, connection)
-        said += _check_rows(layout, connection)
-    said += _check_segments(layout, connection, thorough)
-    said += _check_young(layout, connection)
-    said += _check_catalogue(layout, connection)
-    said += _check_boxes(connection)
-    said += _check_pictures(layout, connection, thorough)
-    return connection, said
+    try:
+        schema.prepare(connection)
+        if schema.schema_version(connection) < schema.VERSION:
+            connection = migrate.migrated(layout, connection)
+        said += _replay(layout, connection)
+        said += _check_counters(layout, connection)
+        if ids := forgetting.noted(layout):
+            forgetting.take_out(layout, connection, ids)
+            said.append(f"{len(ids)} keyframes were being forgotten when it was cut off; now they are")
+        if thorough:
+            said += _check_tables(layout, connection)
+            said += _check_rows(layout, connection)
+        said += _check_segments(layout, connection, thorough)
+        said += _check_young(layout, connection)
+        said += _check_catalogue(layout, connection)
+        said += _check_boxes(connection)
+        said += _check_pictures(layout, connection, thorough)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _files(path: Path) -> list[Path]:
@@ -77,7 +93,6 @@ def _rebuild(layout: Layout, problem: str) -> str:
     temporary = Path(f"{layout.base}.writing")
     for path in _files(temporary):
         path.unlink()
-    aside = _move_aside(layout.base)
     new = sqlite3.connect(temporary, isolation_level=None)
     try:
         new.execute(f"PRAGMA page_size = {schema.PAGE}")
@@ -91,27 +106,33 @@ def _rebuild(layout: Layout, problem: str) -> str:
         for _, path in layout.journals():
             for event, rows in journal.read(path):
                 base.put(new, event, rows)
-        rough -= _salvage(new, aside) if aside else set()
+        rough -= _salvage(new, layout.base)
         _index_pictures(new, Pictures(layout.folder))
         count, last = new.execute("SELECT count(*), max(id) FROM keyframe").fetchone()
         base.put(new, {"state": [["last_id", max(last or 0, base.state(new, "last_id"))]]})
         new.execute("COMMIT")
     finally:
         new.close()
+    aside = _aside(layout.base)
     publish(temporary, layout.base)
     kept = f", kept as {aside}" if aside else ""
     return f"{layout.base} was damaged ({problem}){kept}; rebuilt {count} keyframes{_to(len(rough))}"
 
 
-def _move_aside(path: Path) -> Path | None:
-    """Rename a damaged base and its log, so that a person can still recover from them; answers the new name."""
-    if not _files(path):
-        return None
+def _aside(path: Path) -> Path | None:
+    """Put a damaged base and its log aside, so that a person can still recover from them; answers where. The base keeps
+    its name as well, until the new one takes it: nobody must find none there.
+    """
     now = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%fZ")
     aside = path.with_name(f"{path.name}.damaged-{now}")
-    for file in _files(path):
-        os.replace(file, f"{aside}{str(file)[len(str(path)) :]}")
-    return aside
+    kept = None
+    for file in reversed(_files(path)):
+        name, kept = f"{aside}{str(file)[len(str(path)) :]}", aside
+        if file == path:
+            os.link(file, name)
+        else:  # a log beside a new base would be put into it
+            os.replace(file, name)
+    return kept
 
 
 def _put_segment(connection: sqlite3.Connection, sealed: Sealed) -> set[int]:
@@ -145,7 +166,7 @@ def _readable(path: Path, last: int) -> Iterator[list[tuple]]:
     """Records, of one model each time, wherever SQLite still finds its way to them."""
     try:
         old = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
-    except sqlite3.Error:
+    except (sqlite3.Error, UnicodeDecodeError):
         return
     query = f"SELECT {base.KEYFRAME} FROM keyframe WHERE id BETWEEN ? AND ?"
     pieces = [(first, min(first + PIECE - 1, last)) for first in range(1, last + 1, PIECE)]
@@ -153,7 +174,7 @@ def _readable(path: Path, last: int) -> Iterator[list[tuple]]:
         first, end = pieces.pop()
         try:
             found = [row for row in old.execute(query, (first, end)) if _plausible(row)]
-        except sqlite3.Error:
+        except (sqlite3.Error, UnicodeDecodeError):
             if first == 1 and end == min(PIECE, last) and not _any(old):
                 break
             if first < end:
@@ -169,7 +190,7 @@ def _any(connection: sqlite3.Connection) -> bool:
     try:
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         return True
-    except sqlite3.Error:
+    except (sqlite3.Error, UnicodeDecodeError):
         return False
 
 
@@ -200,10 +221,27 @@ def _number(event: base.Event) -> int:
     return dict(event["state"])["events"]
 
 
+def _check_counters(layout: Layout, connection: sqlite3.Connection) -> list[str]:
+    """No number may be given again: the counters against everything that was ever numbered."""
+    events = [event for path in _event_files(layout) for event, _ in journal.read(path)]
+    said = [dict(event["state"]) for event in events]
+    ids = [state.get("last_id", 0) for state in said] + [s.last for s in layout.segments()]
+    ids += [first - 1 for first, _ in layout.journals()]
+    ids.append(connection.execute("SELECT max(id) FROM keyframe").fetchone()[0] or 0)
+    least = {"last_id": max(ids), "events": max((state["events"] for state in said), default=0)}
+    low = {name: value for name, value in least.items() if base.state(connection, name) < value}
+    if low:
+        base.put(connection, {"state": [list(item) for item in low.items()]})
+    return [f"{', '.join(low)} of the base stood too low; put right"] if low else []
+
+
+def _event_files(layout: Layout) -> list[Path]:
+    return [layout.catalogue, *(path for _, path in layout.journals())]
+
+
 def _check_tables(layout: Layout, connection: sqlite3.Connection) -> list[str]:
     """The small tables against what the checksummed files say they are, if those are not behind."""
-    paths = [layout.catalogue, *(path for _, path in layout.journals())]
-    events = [event for path in paths for event, _ in journal.read(path)]
+    events = [event for path in _event_files(layout) for event, _ in journal.read(path)]
     if max((_number(event) for event in events), default=0) < base.state(connection, "events"):
         return []
     held = base.catalogue(connection)
@@ -289,10 +327,10 @@ def _check_segments(layout: Layout, connection: sqlite3.Connection, thorough: bo
             held = _count(connection, sealed.first, sealed.last)
             problem = f"{count} rows where the base holds {held}" if count != held else ""
         if problem:
-            _write_segment(layout, connection, sealed.first, sealed.last, sealed.turn + 1)
+            from_base(layout, connection, sealed.first, sealed.last, sealed.turn + 1)
             said.append(f"{sealed.path} was damaged ({problem}); written anew")
         if sealed.first > expected and (lost := _count(connection, expected, sealed.first - 1)):
-            _write_segment(layout, connection, expected, sealed.first - 1, 0)
+            from_base(layout, connection, expected, sealed.first - 1)
             said.append(f"a segment of {lost} keyframes was missing; written anew")
         expected = sealed.last + 1
     layout.sweep()
@@ -301,11 +339,6 @@ def _check_segments(layout: Layout, connection: sqlite3.Connection, thorough: bo
 
 def _count(connection: sqlite3.Connection, first: int, last: int) -> int:
     return connection.execute("SELECT count(*) FROM keyframe WHERE id BETWEEN ? AND ?", (first, last)).fetchone()[0]
-
-
-def _write_segment(layout: Layout, connection: sqlite3.Connection, first: int, last: int, turn: int) -> None:
-    rows, _ = base.read_rows(connection, first, last)
-    segment.write(layout.segment(first, last, turn), (first, last), rows)
 
 
 def _check_young(layout: Layout, connection: sqlite3.Connection) -> list[str]:
@@ -317,7 +350,9 @@ def _check_young(layout: Layout, connection: sqlite3.Connection) -> list[str]:
     }  # fmt: skip
     young = [id for (id,) in connection.execute("SELECT id FROM keyframe WHERE id >= ?", (begin,))]
     lost = [id for id in young if id not in held]
-    if not lost and layout.journals():
+    newest = max((_number(e) for path in _event_files(layout) for e, _ in journal.read(path)), default=0)
+    behind = newest < base.state(connection, "events")
+    if not lost and not behind and layout.journals():
         return []
     first = layout.journals()[0][0] if layout.journals() else begin
     for _, path in layout.journals():
@@ -337,7 +372,9 @@ def _check_young(layout: Layout, connection: sqlite3.Connection) -> list[str]:
         new.sync()
     finally:
         new.close()
-    return [f"{len(lost)} keyframes were missing from the journal; written there again"] if lost else []
+    if lost:
+        return [f"{len(lost)} keyframes were missing from the journal; written there again"]
+    return ["the journal lacked its last events; written there again"] if behind and newest else []
 
 
 def _check_catalogue(layout: Layout, connection: sqlite3.Connection) -> list[str]:

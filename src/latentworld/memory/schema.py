@@ -71,14 +71,14 @@ def damage(path: Path, deep: bool = True) -> str:
             if not deep:
                 connection.execute("SELECT max(id) FROM keyframe").fetchone()
                 return ""
-            found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            found = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
         finally:
             connection.close()
     except sqlite3.OperationalError as error:
         if "disk image" in str(error) or "malformed" in str(error):
             return str(error)
         raise  # not ours to open or to read: no sign of damage
-    except sqlite3.DatabaseError as error:  # malformed, or not a database at all
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # malformed, or not a database at all
         return str(error)
     return "" if found == "ok" else found.replace("\n", " ")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import struct
+import weakref
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,7 +31,8 @@ MARK = b"LWS2"
 
 
 class Segment:
-    """Opened for reading, by any number of threads: it reads by offset and keeps what every query needs.
+    """Opened for reading, by any number of threads: it reads by offset and keeps what every query needs. Closed when
+    nobody holds it any more, or by ``close``.
 
     centroids: (L, D) float32. radii: (L,) distance of the farthest row of each list. offsets: (L + 1,).
     """
@@ -39,6 +41,7 @@ class Segment:
         """Raises LatentworldError for a file that is not whole up to the lists; rows are checked as they are read."""
         self.path = path
         self._descriptor = os.open(path, os.O_RDONLY)
+        self.close = weakref.finalize(self, os.close, self._descriptor)
         try:
             self._open()
         except BaseException:
@@ -102,9 +105,6 @@ class Segment:
         """How many rows are not sound; reads all of the file."""
         return sum(int((~self.rows(at, min(at + 8192, self.count))[1]).sum()) for at in range(0, self.count, 8192))
 
-    def close(self) -> None:
-        os.close(self._descriptor)
-
 
 def name(first: int, last: int, turn: int = 0) -> str:
     """Of the file of rows from one id to another; ``turn`` counts how often it was written anew."""
@@ -145,12 +145,12 @@ def write_codes(path: Path, span: tuple[int, int], heads: np.ndarray, codes: np.
     publish(temporary, path)
 
 
-def merge(path: Path, parts: Sequence[Segment]) -> None:
+def merge(path: Path, span: tuple[int, int], parts: Sequence[Segment]) -> None:
     """What lies in several segments, one after the other, as one; nothing is rounded anew."""
     heads = np.concatenate([part.heads(0, part.count) for part in parts])
     codes = np.concatenate([part.codes(0, part.count) for part in parts])
     steps = np.concatenate([part.steps for part in parts])
-    write_codes(path, (parts[0].first, parts[-1].last), heads, codes, steps)
+    write_codes(path, span, heads, codes, steps)
 
 
 def grouped(codes: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

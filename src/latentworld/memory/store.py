@@ -41,7 +41,8 @@ class KeyframeStore:
         self.path = Path(path).expanduser()
         self.layout = Layout(self.path)
         self.repaired = ""
-        self._local, self._readers = threading.local(), []
+        self._local, self._connecting = threading.local(), threading.Lock()
+        self._readers: dict[threading.Thread, sqlite3.Connection] = {}
         self._writer: Writer | None = None
         self._adding = threading.Lock()
         self.pictures = Pictures(self.layout.folder)
@@ -60,15 +61,19 @@ class KeyframeStore:
         self._last_id = self.acknowledged()
 
     def _open_writer(self, interval: float, rows: int, seal_rows: int, thorough: bool) -> None:
+        lock = None
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock = open(f"{self.path}.lock", "w")
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock = lock = open(f"{self.path}.lock", "w")
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             connection, said = repair.opened(self.layout, thorough)
             self._writer = Writer(self.layout, connection, self.pictures, interval, rows, seal_rows)
         except BlockingIOError:
+            lock.close()
             raise LatentworldError(f"memory {self.path}: expected to be its only writer, got another process") from None
         except (OSError, sqlite3.Error) as error:
+            if lock is not None:
+                lock.close()
             raise LatentworldError(f"memory {self.path}: expected a file that can be written, got: {error}") from error
         self.repaired = f"memory {self.path}: {'; '.join(said)}" if said else ""
         if said:
@@ -80,10 +85,17 @@ class KeyframeStore:
         try:
             if not hasattr(self._local, "connection"):
                 self._local.connection = connect(self.path, writable=False)
-                self._readers.append(self._local.connection)
+                self._keep(self._local.connection)
             yield self._local.connection
         except sqlite3.Error as error:
             raise LatentworldError(f"memory {self.path}: expected a readable visual memory, got: {error}") from error
+
+    def _keep(self, connection: sqlite3.Connection) -> None:
+        """To close it at the end, or once its thread has ended."""
+        with self._connecting:
+            for thread in [thread for thread in self._readers if not thread.is_alive()]:
+                self._readers.pop(thread).close()
+            self._readers[threading.current_thread()] = connection
 
     @property
     def failure(self) -> str:
@@ -175,7 +187,7 @@ class KeyframeStore:
 
     def close(self) -> None:
         """Write what waits, and let go of the file. Connections of other threads are closed under them."""
-        for connection in self._readers:
+        for connection in self._readers.values():
             connection.close()
         if self._writer:
             try:

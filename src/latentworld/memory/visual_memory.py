@@ -18,6 +18,7 @@ from latentworld.memory.search import MemorySearch
 from latentworld.memory.store import KeyframeStore
 from latentworld.types import Latent, LatentworldError, WorldState, seconds
 
+LATEST = 1 << 62  # ns
 HALF_MAX = float(np.finfo(np.float16).max)
 
 
@@ -153,6 +154,10 @@ class VisualMemory:
         if not state.stamp == state.observation_stamp == latent.stamp:
             at = f"one at {state.stamp} of the exposure {state.observation_stamp}"
             raise LatentworldError(f"memory: expected the belief at the exposure {latent.stamp}, got {at}")
+        if not abs(latent.stamp) < LATEST:
+            raise LatentworldError(f"memory: expected a stamp within {LATEST} ns of 0, got {latent.stamp}")
+        if not 0 <= state.p_value <= 1:
+            raise LatentworldError(f"memory: expected a p-value from 0 to 1, got {state.p_value}")
         if not np.isfinite(state.pose).all():
             raise LatentworldError(f"memory: expected a finite pose, got {state.pose}")
         if covariance is not None and not (covariance.shape == (3, 3) and np.isfinite(covariance).all()):

@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import copy
-import queue
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 
 import numpy as np
 
-from latentworld.memory import base, forgetting, segment
+from latentworld.memory import base, forgetting, sealing
 from latentworld.memory.group_commit import GroupCommit
-from latentworld.memory.journal import Journal, write_whole
+from latentworld.memory.journal import Journal
 from latentworld.memory.layout import Layout
 from latentworld.memory.pictures import Pictures
 from latentworld.memory.records import Record
 from latentworld.memory.rows import HALF, ROW, Rows
 from latentworld.memory.schema import connect
-from latentworld.memory.segment import Segment
 from latentworld.memory.submaps import Submap, upper
 from latentworld.types import LatentworldError
 
 SEAL = 32_768  # young rows that become a segment
 BEHIND = 3  # journals that may wait to be sealed
-FAN = 8  # segments of that size that become one
+AGAIN = 1.0  # s until a sealing that failed is tried again
 
 
 class Writer:
@@ -45,10 +44,12 @@ class Writer:
         self._begin, path = journals[-1]
         self._journal = Journal(path)
         self._committing, self._sealing = threading.RLock(), threading.RLock()
-        self._to_seal: queue.Queue[tuple[int, int] | None] = queue.Queue()
-        self.seal_failure = ""
-        for (first, _), (following, _) in zip(journals, journals[1:], strict=False):
-            self._to_seal.put((first, following - 1))
+        self._to_seal = deque(
+            (first, after - 1) for (first, _), (after, _) in zip(journals, journals[1:], strict=False)
+        )
+        self._sealed = threading.Condition()
+        self._seal_failure = self._page_failure = ""
+        self._closed = False
         self._group = GroupCommit(self._commit, interval, rows)
         self._sealer = threading.Thread(target=self._seal_all, name="memory sealer", daemon=True)
         self._sealer.start()
@@ -56,7 +57,7 @@ class Writer:
     @property
     def failure(self) -> str:
         """Why something waits longer than it should."""
-        return self._group.failure or self.seal_failure
+        return self._group.failure or self._page_failure or self._seal_failure
 
     @property
     def waiting(self) -> int:
@@ -76,16 +77,24 @@ class Writer:
             self._put([(make(connection), None)])
 
     def forget(self, choose: Callable[[sqlite3.Connection], Iterable[int]]) -> int:
-        """Take the keyframes that ``choose`` names out of every file; answers how many. They are gone on return."""
+        """Take the keyframes that ``choose`` names out of every file; answers how many. They are gone on return.
+
+        What could not be taken out because of an error is, with the next forgetting or at the next opening.
+        """
         with self.alone() as connection:
             ids = set(choose(connection))
-            if ids:
-                forgetting.note(self.layout, ids)
+            everything = ids | forgetting.noted(self.layout)
+            if everything:
+                forgetting.note(self.layout, everything)
                 path = self._journal.path
                 self._journal.close()
                 self._pictures.close()
-                forgetting.take_out(self.layout, connection, ids)
-                self._journal = Journal(path)
+                try:
+                    forgetting.take_out(self.layout, connection, everything)
+                finally:
+                    if connection.in_transaction:
+                        connection.execute("ROLLBACK")
+                    self._journal = Journal(path)
             return len(ids)
 
     @contextmanager
@@ -93,19 +102,27 @@ class Writer:
         """The writing connection with all that was submitted in it, while nothing is committed, sealed or merged."""
         self.flush()
         with self._sealing, self._committing:
+            if self._closed:
+                raise LatentworldError("memory: expected an open memory, got one that is closed")
             yield self.connection
             self._submap = None  # it may have moved
 
     def settle(self) -> None:
-        """Return once nothing waits to be sealed."""
+        """Return once nothing waits to be sealed; raises LatentworldError where that fails."""
         self.flush()
-        self._to_seal.join()
+        with self._sealed:
+            self._sealed.wait_for(lambda: not self._to_seal or self._seal_failure)
+        if self._seal_failure:
+            raise LatentworldError(f"memory {self.layout.base}: {self._seal_failure}")
 
     def close(self) -> None:
         try:
             self._group.close()
         finally:
-            self._to_seal.put(None)
+            with self._sealing, self._committing:  # whoever changes something now is waited for
+                self._closed = True
+            with self._sealed:
+                self._sealed.notify_all()
             self._sealer.join()
             self._journal.close()
             self._pictures.close()
@@ -114,17 +131,18 @@ class Writer:
     # the committing thread
     def _commit(self, batch: Sequence[tuple[int, Record] | base.Event]) -> None:
         with self._committing:
-            before = copy.deepcopy(self._submap), self._submaps
+            before, pictures = (copy.deepcopy(self._submap), self._submaps), self._pictures.end
             try:
                 self._put(self._entries(batch))
             except BaseException:
                 self._submap, self._submaps = before
+                self._pictures.back_to(pictures)
                 raise
             last = batch[-1][0] if isinstance(batch[-1], tuple) else 0
             if last - self._begin + 1 >= self._seal_rows:
                 self._turn_page(last)
-        while self._to_seal.unfinished_tasks > BEHIND:  # sealing must not fall behind for ever
-            self._to_seal.join()
+        with self._sealed:  # sealing must not fall behind for ever; where it fails, the journal grows
+            self._sealed.wait_for(lambda: len(self._to_seal) <= BEHIND or self._seal_failure or self._closed)
 
     def _put(self, entries: list[base.Entry]) -> None:
         """Into the journal, then into the base: whole or not at all."""
@@ -138,7 +156,7 @@ class Writer:
             self._journal.sync()
             self.connection.execute("BEGIN IMMEDIATE")
             for event, rows in entries:
-                base.put(self.connection, event, rows)
+                base.put(self.connection, event, rows, new=True)
             self.connection.execute("COMMIT")
         except BaseException:
             if self.connection.in_transaction:
@@ -156,7 +174,7 @@ class Writer:
 
         for model, items in groupby(batch, kind):
             items = list(items)
-            entries += [(event, None) for event in items] if model is None else [self._keyframes(items)]
+            entries += [(dict(event), None) for event in items] if model is None else [self._keyframes(items)]
         return entries
 
     def _keyframes(self, items: list[tuple[int, Record]]) -> base.Entry:
@@ -185,73 +203,51 @@ class Writer:
 
     def _turn_page(self, last: int) -> None:
         """Go on in a new journal; what the old one holds is sealed meanwhile. Before that goes, the base must hold all
-        of it by itself, without SQLite's own log; where a reader prevents that, the page is turned later.
+        of it by itself, without SQLite's own log; where a reader or an error prevents that, the page is turned later.
         """
-        busy, _, _ = self.connection.execute("PRAGMA wal_checkpoint(FULL)").fetchone()
-        if busy:
+        try:
+            busy, pages, moved = self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            if busy or moved < pages:
+                return
+            journal = Journal(self.layout.journal(last + 1))
+        except (OSError, sqlite3.Error) as error:
+            self._page_failure = f"the journal of rows from {self._begin} on goes on growing: {error}"
             return
+        self._page_failure = ""
         self._journal.close()
-        self._to_seal.put((self._begin, last))
-        self._begin = last + 1
-        self._journal = Journal(self.layout.journal(self._begin))
+        with self._sealed:
+            self._to_seal.append((self._begin, last))
+            self._sealed.notify_all()
+        self._begin, self._journal = last + 1, journal
 
     # the sealing thread
     def _seal_all(self) -> None:
-        while (span := self._to_seal.get()) is not None:
+        while True:
+            with self._sealed:
+                self._sealed.wait_for(lambda: self._to_seal or self._closed)
+                if self._closed:
+                    return
+                first, last = self._to_seal[0]
             try:
                 with self._sealing:
-                    seal(self.layout, *span)
-                    merge(self.layout, self._seal_rows)
-                self.seal_failure = ""
-            except Exception as error:  # whatever it is, the rows are safe where they are, and others wait
-                self.seal_failure = f"rows {span[0]} to {span[1]} stay in the journal: {error}"
-            finally:
-                self._to_seal.task_done()
+                    if self._closed:
+                        return
+                    sealing.seal(self.layout, first, last)
+                    self._merge()
+                failure = ""
+            except Exception as error:  # whatever it is, the rows are safe where they are
+                failure = f"rows {first} to {last} are not sealed: {error}"
+            with self._sealed:
+                self._seal_failure = failure
+                if not failure:
+                    self._to_seal.popleft()
+                self._sealed.notify_all()
+                if failure:
+                    self._sealed.wait_for(lambda: self._closed, timeout=AGAIN)
 
-
-def seal(layout: Layout, first: int, last: int) -> None:
-    """Segments of the base's rows from one id to another; then their journal is no longer needed."""
-    connection = connect(layout.base, writable=False)
-    try:
-        runs = connection.execute(
-            "SELECT model, min(id), max(id) FROM keyframe WHERE id BETWEEN ? AND ? GROUP BY model", (first, last)
-        ).fetchall()
-        for begin, end in spans(connection, first, last, [model for model, _, _ in runs]):
-            rows, sound = base.read_rows(connection, begin, end)
-            if not sound.all():
-                raise LatentworldError(f"{(~sound).sum()} rows are damaged in {layout.base}")
-            segment.write(layout.segment(begin, end), (begin, end), rows)
-        write_whole(layout.catalogue, base.catalogue(connection))
-    finally:
-        connection.close()
-    layout.journal(first).unlink(missing_ok=True)
-
-
-def spans(connection: sqlite3.Connection, first: int, last: int, models: list[int]) -> list[tuple[int, int]]:
-    """Runs of ids of one model that together make up ``first`` to ``last``."""
-    if len(models) <= 1:
-        return [(first, last)]
-    rows = connection.execute(
-        "SELECT id, model FROM keyframe WHERE id BETWEEN ? AND ? ORDER BY id", (first, last)
-    ).fetchall()
-    starts = [first] + [id for (id, model), (_, before) in zip(rows[1:], rows, strict=False) if model != before]
-    return list(zip(starts, [start - 1 for start in starts[1:]] + [last], strict=True))
-
-
-def merge(layout: Layout, rows: int) -> None:
-    """Every ``FAN`` neighbours that are of the size of one sealing and of one model become one."""
-    sealed = layout.segments()
-    for at in range(len(sealed) - FAN + 1):
-        some = sealed[at : at + FAN]
-        if any(s.last - s.first + 1 >= FAN * rows // 2 for s in some):
-            continue
-        parts = [Segment(s.path) for s in some]
+    def _merge(self) -> None:
+        connection = connect(self.layout.base, writable=False)
         try:
-            if len({part.model for part in parts if part.count}) == 1:
-                first, last = some[0].first, some[-1].last
-                segment.merge(layout.segment(first, last, 1 + max(s.turn for s in some)), parts)
-                layout.sweep()
-                return
+            sealing.merge(self.layout, connection, self._seal_rows)
         finally:
-            for part in parts:
-                part.close()
+            connection.close()
