@@ -16,6 +16,15 @@ from latentworld.types import NANOSECONDS, Frame, Latent, LatentworldError, stam
 Remember = Callable[..., Iterator[Optional[int]]]  # bag, memory, image, depth, odom, cmd_vel, checkpoint
 Encode = Callable[[Frame, Optional[Path]], Latent]  # frame, checkpoint (None: the shipped one)
 
+Memory = Annotated[Path, typer.Option("--path", help="The file the memory lives in.")]
+File = Annotated[Path, typer.Argument(help="The file the memory lives in.")]
+Near = Annotated[Optional[tuple[float, float]], typer.Option(metavar="X Y", help="Metres.")]
+Radius = Annotated[float, typer.Option(help="Metres around --near.")]
+Laying = Annotated[Optional[int], typer.Option("--frame", help="Laying of odom that X Y are in.  [default: newest]")]
+After = Annotated[Optional[str], typer.Option(help="2026-11-03T14:30, or seconds of the robot's clock.")]
+Before = Annotated[Optional[str], typer.Option(help="As --after.")]
+Checkpoint = Annotated[Optional[Path], typer.Option(help="Weights, if not the shipped ones.")]
+
 
 def commands(encode: Encode, remember: Remember) -> typer.Typer:
     """The subcommands. ``encode`` makes a latent of a picture, ``remember`` keyframes of a bag: neither perception nor
@@ -25,15 +34,15 @@ def commands(encode: Encode, remember: Remember) -> typer.Typer:
 
     @app.command()
     def ask(
-        path: Annotated[Path, typer.Option(help="The file the memory lives in.")] = Path(DEFAULT_PATH),
-        near: Annotated[Optional[tuple[float, float]], typer.Option(metavar="X Y", help="Metres.")] = None,
-        radius: Annotated[float, typer.Option(help="Metres around --near.")] = math.inf,
-        frame: Annotated[Optional[int], typer.Option(help="Laying of odom that X Y are in.  [default: newest]")] = None,
-        after: Annotated[Optional[str], typer.Option(help="2026-11-03T14:30, or seconds of the robot's clock.")] = None,
-        before: Annotated[Optional[str], typer.Option(help="As --after.")] = None,
+        path: Memory = Path(DEFAULT_PATH),
+        near: Near = None,
+        radius: Radius = math.inf,
+        frame: Laying = None,
+        after: After = None,
+        before: Before = None,
         image: Annotated[Optional[Path], typer.Option(help="Nearest to what this picture shows.")] = None,
         depth: Annotated[Optional[Path], typer.Option(help="Of the picture: 16-bit PNG, millimetres.")] = None,
-        checkpoint: Annotated[Optional[Path], typer.Option(help="Weights, if not the shipped ones.")] = None,
+        checkpoint: Checkpoint = None,
         limit: Annotated[int, typer.Option(help="Keyframes to show.")] = 10,
         sheet: Annotated[Path, typer.Option(help="PNG of thumbnails to write.")] = Path("contact_sheet.png"),
         json: Annotated[
@@ -61,15 +70,15 @@ def commands(encode: Encode, remember: Remember) -> typer.Typer:
 
     @app.command()
     def forget(
-        path: Annotated[Path, typer.Option(help="The file the memory lives in.")] = Path(DEFAULT_PATH),
-        near: Annotated[Optional[tuple[float, float]], typer.Option(metavar="X Y", help="Metres.")] = None,
-        radius: Annotated[float, typer.Option(help="Metres around --near.")] = math.inf,
-        frame: Annotated[Optional[int], typer.Option(help="Laying of odom that X Y are in.  [default: newest]")] = None,
-        after: Annotated[Optional[str], typer.Option(help="2026-11-03T14:30, or seconds of the robot's clock.")] = None,
-        before: Annotated[Optional[str], typer.Option(help="As --after.")] = None,
+        path: Memory = Path(DEFAULT_PATH),
+        near: Near = None,
+        radius: Radius = math.inf,
+        frame: Laying = None,
+        after: After = None,
+        before: Before = None,
         image: Annotated[Optional[Path], typer.Option(help="What looks like this picture.")] = None,
         within: Annotated[Optional[float], typer.Option(help="Latent distance to it that counts as the same.")] = None,
-        checkpoint: Annotated[Optional[Path], typer.Option(help="Weights, if not the shipped ones.")] = None,
+        checkpoint: Checkpoint = None,
     ) -> None:
         """Take keyframes out of every file of the memory, for good: by place, time, looks, or all of them."""
         from latentworld.memory import MemoryQuery, VisualMemory
@@ -83,7 +92,7 @@ def commands(encode: Encode, remember: Remember) -> typer.Typer:
             typer.echo(f"{memory.forget(query, within)} keyframes forgotten, {len(memory)} left")
 
     @app.command()
-    def check(path: Annotated[Path, typer.Argument(help="The file the memory lives in.")] = Path(DEFAULT_PATH)) -> None:
+    def check(path: File = Path(DEFAULT_PATH)) -> None:
         """Hold every row of every file against its second copy, and put back what is damaged; nobody may be writing."""
         from latentworld.memory.store import KeyframeStore
 
@@ -96,12 +105,12 @@ def commands(encode: Encode, remember: Remember) -> typer.Typer:
     @app.command("import")
     def import_bag(
         bag: Annotated[Path, typer.Argument(help="MCAP file, as ros2 bag and ./latentworld demo write them.")],
-        path: Annotated[Path, typer.Option(help="The file the memory lives in.")] = Path(DEFAULT_PATH),
+        path: Memory = Path(DEFAULT_PATH),
         image: Annotated[str, typer.Option(help="Topic of colour.")] = "/camera/image_raw",
         depth: Annotated[str, typer.Option(help="Topic of depth, if the bag has it.")] = "/camera/depth/image_raw",
         odom: Annotated[str, typer.Option(help="Topic of odometry.")] = "/odom",
         cmd_vel: Annotated[str, typer.Option(help="Topic of commands, if the bag has it.")] = "/cmd_vel",
-        checkpoint: Annotated[Optional[Path], typer.Option(help="Weights, if not the shipped ones.")] = None,
+        checkpoint: Checkpoint = None,
     ) -> None:
         """Remember what a bag holds, as if the robot had done so while it drove."""
         from rich.progress import track
@@ -111,7 +120,7 @@ def commands(encode: Encode, remember: Remember) -> typer.Typer:
         typer.echo(f"{len(ids)} frames, {sum(id is not None for id in ids)} kept in {path}")
 
     @app.command()
-    def info(path: Annotated[Path, typer.Argument(help="The file the memory lives in.")] = Path(DEFAULT_PATH)) -> None:
+    def info(path: File = Path(DEFAULT_PATH)) -> None:
         """What a memory holds, and whether its file is sound."""
         from rich.console import Console
 

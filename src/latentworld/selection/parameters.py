@@ -51,7 +51,7 @@ class SelectionParameters:
         0.9, "that a goal image was taken where the robot stands, from which on it counts as arrived", 0.0, 1.0
     )
     arrival_patience: float = parameter(
-        15.0,
+        25.0,
         "seconds about the likeliest place of a goal image, in which what counts as arrived eases to 0.5",
         0.1,
         600.0,

@@ -119,7 +119,7 @@ class ActionSelector:
             # Before it has looked about itself, another place may look as much like the goal as any that it knows.
             self._looked = self._looked or looked_around(state, space)
             # To arrive where the goal most likely is beats never to arrive.
-            ease = self.patience.used(state, place.pose)
+            ease = self.patience.used(state, place.pose) ** 2
             there = self._looked and self._there(state, place.pose, goal.tolerance * (CLOSE + (1 - CLOSE) * ease))
             if there and place.here >= p.arrival_probability + (LIKELY - p.arrival_probability) * ease:
                 return place.pose.astype(np.float32), True
