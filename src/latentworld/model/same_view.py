@@ -25,5 +25,8 @@ class SameView(nn.Module):
 
     def forward(self, one: Tensor, other: Tensor) -> Tensor:
         """(..., D), (..., D) -> (...,) nats, the same whichever comes first."""
-        one, other = self.embed(one), self.embed(other)
+        return self.of(self.embed(one), self.embed(other))
+
+    def of(self, one: Tensor, other: Tensor) -> Tensor:
+        """The same of what ``embed`` made of them."""
         return self.compare(torch.cat([(one - other).abs(), one * other], -1)).squeeze(-1)

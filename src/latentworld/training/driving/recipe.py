@@ -22,6 +22,7 @@ class Stage:
     horizon: int  # imagined steps
     starts: int  # of imagination, a clip
     rate: float
+    views: bool = False  # learn also end to end to tell views apart
     warm_up: int = 50
     weight_decay: float = 1e-3
 
@@ -54,6 +55,7 @@ RECIPES = {
             HELD_OUT,
             (
                 Stage(1200, encoder=True, clips=32, length=24, horizon=15, starts=4, rate=1e-3),
+                Stage(500, encoder=True, clips=32, length=24, horizon=15, starts=4, rate=7e-4, views=True),
                 Stage(800, encoder=False, clips=32, length=40, horizon=15, starts=4, rate=7e-4),
             ),
             depth_dropout=0.25,

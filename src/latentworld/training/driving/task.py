@@ -14,7 +14,7 @@ from latentworld.model.encoder import to_input
 from latentworld.model.world_model import WorldModel
 from latentworld.training.driving.batches import Batch, sample
 from latentworld.training.driving.drives import Drives
-from latentworld.training.driving.objective import losses, same_view, total
+from latentworld.training.driving.objective import losses, same_view, same_view_within, total
 from latentworld.training.driving.recipe import Recipe, Stage
 from latentworld.training.stream import stream
 from latentworld.types import LatentworldError
@@ -61,6 +61,8 @@ class DrivingTask:
         terms = losses(self.model, batch, latents, goals, generator, stage.starts, recall, pictures)
         if not stage.encoder:  # latents of other rows are at hand only then
             terms["same"] = same_view(self.model, self.latents[batch.looks], batch.alike)
+        elif stage.views:
+            terms["same"] = same_view_within(self.model, batch, latents, goals)
         return total(terms, self.recipe.weights), terms
 
     def _encode(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
