@@ -134,10 +134,9 @@ def test_a_sealing_that_fails_is_tried_again_and_hides_nothing(tmp_path, monkeyp
         with pytest.raises(LatentworldError, match="rows 1 to 1.. are not sealed: .*No space"):
             memory.store.writer.settle()
         failing.clear()
-        while memory.store.failure:  # ends with the next trial
-            memory.store.writer._sealed.acquire()
-            memory.store.writer._sealed.wait(0.05)
-            memory.store.writer._sealed.release()
+        sealed = memory.store.writer._sealed
+        with sealed:
+            assert sealed.wait_for(lambda: not memory.store.failure, 10)  # tried again by itself
         memory.store.writer.settle()
         for i in (1, 99, 150, 300):
             query = MemoryQuery(Latent(0, MODEL, latent_of(i).astype(np.float32)), limit=1)
