@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +47,8 @@ def noted(layout: Layout) -> set[int]:
 def take_out(layout: Layout, connection: sqlite3.Connection, ids: set[int]) -> None:
     """Of all files; then nothing is noted any more. No journal may be open."""
     pictures = Pictures(layout.folder)
-    named = {pack for id, pack in connection.execute("SELECT id, pack FROM picture") if id in ids}
+    query = "SELECT DISTINCT pack FROM picture WHERE id IN (SELECT value FROM json_each(?))"
+    named = {pack for some in _pieces(ids) for (pack,) in connection.execute(query, (some,))}
     pictures.drop(ids, named)
     _from_base(connection, ids, pictures)
     for sealed in layout.segments():
@@ -62,6 +63,13 @@ def take_out(layout: Layout, connection: sqlite3.Connection, ids: set[int]) -> N
         aside.unlink()
     layout.forgetting.unlink(missing_ok=True)
     settle(layout.folder)
+
+
+def _pieces(ids: set[int]) -> Iterator[str]:
+    """Ids as JSON lists, so many to a statement."""
+    listed = sorted(ids)
+    for at in range(0, len(listed), PIECE):
+        yield json.dumps(listed[at : at + PIECE])
 
 
 def _from_segment(layout: Layout, connection: sqlite3.Connection, sealed: Sealed, ids: set[int]) -> None:
@@ -86,9 +94,7 @@ def _from_segment(layout: Layout, connection: sqlite3.Connection, sealed: Sealed
 
 def _from_base(connection: sqlite3.Connection, ids: set[int], pictures: Pictures) -> None:
     connection.execute("BEGIN IMMEDIATE")
-    listed = sorted(ids)
-    for at in range(0, len(listed), PIECE):
-        some = json.dumps(listed[at : at + PIECE])
+    for some in _pieces(ids):
         for table in ("keyframe", "picture"):
             connection.execute(f"DELETE FROM {table} WHERE id IN (SELECT value FROM json_each(?))", (some,))
     empty = "SELECT id FROM submap s WHERE NOT EXISTS (SELECT 1 FROM keyframe WHERE id BETWEEN s.first AND s.last)"
