@@ -12,6 +12,16 @@ def publish(temporary: Path, path: Path) -> None:
     settle(path.parent)
 
 
+def write_whole(path: Path, data: bytes) -> None:
+    """A file of these bytes, durably, or the one that was there before."""
+    temporary = path.with_name(f"{path.name}.writing")
+    with open(temporary, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    publish(temporary, path)
+
+
 def settle(folder: Path) -> None:
     """Return once the names in a folder are on disk."""
     descriptor = os.open(folder, os.O_RDONLY)
