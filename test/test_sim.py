@@ -332,3 +332,16 @@ def test_an_obstacle_is_put_elsewhere_or_away_against_all_physics(world):
     assert full.depth[32, 32] < 1.0 and not np.array_equal(empty.rgb, full.rgb)
     world.reset(3)
     assert np.array_equal(world.frame().rgb, empty.rgb)
+
+
+def test_another_light_changes_colours_and_nothing_else(world):
+    world.reset(3)
+    before, pose = world.frame(), world.truth().pose
+    world.relight(1)
+    lit = world.frame()
+    assert np.abs(lit.rgb.astype(int) - before.rgb).mean() > 2
+    assert np.array_equal(lit.depth, before.depth) and np.array_equal(world.truth().pose, pose)
+    world.relight(1)
+    assert np.array_equal(world.frame().rgb, lit.rgb)
+    world.reset(3)
+    assert np.array_equal(world.frame().rgb, before.rgb)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -107,17 +108,40 @@ def _xml(room: Room, rng: np.random.Generator) -> str:
     )
 
 
-def _lights(room: Room, rng: np.random.Generator) -> list[str]:
-    """One that fills the room and one lamp, warm or cold."""
+class Light(NamedTuple):
+    """What fills a room, from a direction, and one lamp; warm or cold. ambient, filling, lamp: (3,) colours."""
+
+    ambient: np.ndarray
+    filling: np.ndarray
+    lamp: np.ndarray
+    place: np.ndarray
+    direction: np.ndarray
+
+
+def draw_light(room: Room, rng: np.random.Generator) -> Light:
     fill, level = rng.uniform(0.4, 0.6), rng.uniform(0.55, 0.9)
     tint = 1 + rng.uniform(-0.12, 0.12, 3)
-    x, y = rng.uniform(-0.4, 0.4, 2) * room.size
-    dx, dy = rng.uniform(-0.8, 0.8, 2)
+    place = np.append(rng.uniform(-0.4, 0.4, 2) * room.size, WALL_HEIGHT - 0.3)
+    direction = np.append(rng.uniform(-0.8, 0.8, 2), -1)
+    return Light(fill * tint, 0.4 * level * tint, 0.8 * level * tint, place, direction)
+
+
+def relight(model: mujoco.MjModel, light: Light) -> None:
+    """Put another light into a scene that was built."""
+    model.light_dir[0] = light.direction / np.linalg.norm(light.direction)
+    model.light_ambient[0], model.light_diffuse[0] = light.ambient, light.filling
+    model.light_pos[1], model.light_diffuse[1] = light.place, light.lamp
+
+
+def _lights(room: Room, rng: np.random.Generator) -> list[str]:
+    light = draw_light(room, rng)
+    x, y, z = light.place
+    dx, dy, dz = light.direction
     return [
-        f'<light type="directional" dir="{dx:.3f} {dy:.3f} -1" castshadow="false" ambient="{_v(fill * tint)}"'
-        f' diffuse="{_v(0.4 * level * tint)}" specular="0 0 0"/>',
-        f'<light type="point" pos="{x:.3f} {y:.3f} {WALL_HEIGHT - 0.3}" castshadow="false" attenuation="1 0 0.03"'
-        f' ambient="0 0 0" diffuse="{_v(0.8 * level * tint)}" specular="0.1 0.1 0.1"/>',
+        f'<light type="directional" dir="{dx:.3f} {dy:.3f} {dz:g}" castshadow="false" ambient="{_v(light.ambient)}"'
+        f' diffuse="{_v(light.filling)}" specular="0 0 0"/>',
+        f'<light type="point" pos="{x:.3f} {y:.3f} {z:g}" castshadow="false" attenuation="1 0 0.03"'
+        f' ambient="0 0 0" diffuse="{_v(light.lamp)}" specular="0.1 0.1 0.1"/>',
     ]
 
 

@@ -13,7 +13,7 @@ from .camera import FIELD_OF_VIEW, MAX_DEPTH, CameraMount, Renderer
 from .engine import mujoco
 from .episode import DISTANCE, generate_episode
 from .movers import Course
-from .scene import NOTHING, OBSTACLE, ROBOT, TIMESTEP, WALLS, build_scene
+from .scene import NOTHING, OBSTACLE, ROBOT, TIMESTEP, WALLS, build_scene, draw_light, relight
 
 PERIOD = 0.1  # s from one camera frame to the next
 CARRIED = 4  # steps of physics from one move of what moves by itself to the next
@@ -21,7 +21,7 @@ SEPARATE = 0.5  # s without contact after which the next one counts as another
 FAR = 1e3  # m: where what is gone is kept
 FALLEN = math.cos(math.radians(25))  # least upward component of the base's axis
 SHOWN, TELLING = 0.02, 2  # share of a picture on which a thing counts as shown; things that tell where one is
-SENSORS, DEPTH = 2, 3  # mixed into the seed, so that each noise is a stream of its own
+SENSORS, DEPTH, LIGHT = 2, 3, 4  # mixed into the seed, so that each noise is a stream of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +158,11 @@ class World:
             start = int(self._model.jnt_qposadr[self._model.body_jntadr[body]])
             self._data.qpos[start : start + 2] = x, y
         mujoco.mj_kinematics(self._model, self._data)
+
+    def relight(self, seed: int) -> None:
+        """Another light in this room, drawn from ``seed``, until the next reset."""
+        relight(self._model, draw_light(self.room, np.random.default_rng([seed, LIGHT])))
+        mujoco.mj_camlight(self._model, self._data)
 
     def obstacle_positions(self) -> np.ndarray:
         """(N, 2) in ``odom``: where the obstacles of the room stand now."""
