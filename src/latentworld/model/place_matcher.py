@@ -38,7 +38,7 @@ class PlaceMatcher(nn.Module):
         self.shares: Tensor | None = None
 
     def described(self, latent: Tensor) -> Tensor:
-        """What a goal (N, D) says at points of its own view: (N, P, E)."""
+        """What a goal (N, V) says at points of its own view: (N, P, E)."""
         return self.goal(self.lift(latent)).flatten(2).transpose(1, 2)
 
     def mapped(self, memory: Tensor) -> Tensor:
@@ -53,17 +53,25 @@ class PlaceMatcher(nn.Module):
         return torch.einsum("neqp,npe->nq", found, described) / len(self.points) ** 0.5
 
     def kernel(self, described: Tensor) -> Tensor:
-        """What one goal says (1, P, E), laid out on cells under every heading: (HEADINGS, E, side, side)."""
+        """What one goal says (1, P, E), on cells under every heading, as a spectrum: (HEADINGS, E, S, S // 2 + 1).
+
+        S: cells of a map, and how far a view reaches, together, so that nothing wraps around into a map.
+        """
         if self.shares is None:
             self.shares = self._shares()
-        return torch.einsum("rpyx,pe->reyx", self.shares, described[0]) / len(self.points) ** 0.5
+        laid = torch.einsum("rpyx,pe->reyx", self.shares, described[0]) / len(self.points) ** 0.5
+        reach = laid.shape[-1] // 2
+        laid = F.pad(laid, (0, max(0, self.config.map_cells - reach - 1)) * 2)
+        return torch.fft.rfft2(laid.roll((-reach, -reach), (-2, -1))).conj().resolve_conj()
 
     def everywhere(self, mapped: Tensor, kernel: Tensor) -> Tensor:
         """The scores of ``forward`` at every cell of one map: (HEADINGS, cells, cells), [heading, y, x].
 
-        A score is linear in the map, so that all poses are one convolution.
+        A score is linear in the map, so that all poses are one convolution, and that a product of spectra.
         """
-        return F.conv2d(mapped[:1], kernel, padding=kernel.shape[-1] // 2)[0]
+        cells, side = mapped.shape[-1], kernel.shape[-2]
+        spectrum = torch.fft.rfft2(mapped[0], s=(side, side))
+        return torch.fft.irfft2((spectrum * kernel).sum(1), s=(side, side))[:, :cells, :cells]
 
     def _shares(self) -> Tensor:
         """(HEADINGS, P, side, side): how each point of a view is shared out among the cells around the pose."""
