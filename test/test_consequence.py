@@ -29,7 +29,7 @@ def simulator(request):
 
 def state(simulator, pose=(0.0, 0.0, 0.0), **changes):
     belief = np.random.default_rng(0).standard_normal(simulator.model.config.belief_dim).astype(np.float32) * 0.1
-    place = simulator.model.config.hidden_dim + simulator.model.config.latent_dim
+    place = simulator.model.config.hidden_dim + simulator.model.config.vector_dim
     belief[place : place + 3] = 0.03, -0.05, pose[2]
     values = {
         "stamp": 1, "observation_stamp": 1, "model_id": simulator.model.model_id, "pose": np.array(pose),

@@ -28,7 +28,7 @@ def belief(model):
     generator = torch.Generator().manual_seed(1)
     belief = model.start(2)
     for _ in range(3):
-        latent = torch.randn(2, model.config.latent_dim, generator=generator)
+        latent = torch.randn(2, model.config.vector_dim, generator=generator)
         motion = torch.tensor([[0.04, 0.0, 0.1, 0.1, 0.4, 1.0, 0.4, 1.0]]).repeat(2, 1)
         belief = model.update(belief, latent, model.map.view(latent), motion)
     return belief
@@ -38,8 +38,21 @@ def test_encode_shapes_and_depth_units(model):
     rgb = torch.randint(0, 256, (3, 64, 64, 3), dtype=torch.uint8)
     metres = torch.rand(3, 64, 64) * 5 + 0.3
     millimetres = (metres * 1000).to(torch.int32).to(torch.uint16)
-    assert model.encode(rgb).shape == (3, model.config.latent_dim)
+    assert model.encode(rgb).shape == (3, model.config.vector_dim)
     assert torch.allclose(model.encode(rgb, metres), model.encode(rgb, millimetres), atol=1e-2)
+
+
+def test_appearance_changes_nothing_that_drives(model, belief):
+    latent = torch.randn(2, model.config.vector_dim)
+    other = latent.clone()
+    other[:, model.config.latent_dim :] += 1
+    motion = torch.zeros(2, 8)
+    one, two = (model.update(belief, seen, model.map.view(seen), motion) for seen in (latent, other))
+    assert torch.equal(one.hidden, two.hidden) and torch.equal(one.memory, two.memory)
+    pose, ahead = torch.randn(2, 3, 3), torch.full((2, 3, 1), 0.5)
+    assert torch.equal(model.foresee(one, pose, ahead)[0], model.foresee(two, pose, ahead)[0])
+    assert torch.equal(model.place.described(latent), model.place.described(other))
+    assert not torch.equal(model.same_view(latent, latent.flip(0)), model.same_view(other, latent.flip(0)))
 
 
 def test_unknown_depth_is_no_depth():

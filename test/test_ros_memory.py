@@ -145,7 +145,7 @@ def test_a_keyframe_says_all_that_is_known_of_it(scene):
 
 
 def bad_questions(scene):
-    width = scene.encoder.model.config.latent_dim
+    width = scene.encoder.model.config.vector_dim
     good = to_tensor(np.zeros(width, np.float32))
     image = to_image(scene.pictures[0], 0, "camera")
     bayer = to_image(scene.pictures[0], 0, "camera")
@@ -188,7 +188,7 @@ def test_a_latent_of_another_model_is_a_diagnostic_and_not_kept(scene):
         if now - last > stamp_of(0.1):  # a camera's pace
             last = now
             scene.pass_by(
-                now, Latent(now, "abc", np.zeros(scene.encoder.model.config.latent_dim, np.float32)), (9.0, 0.0, 0.0)
+                now, Latent(now, "abc", np.zeros(scene.encoder.model.config.vector_dim, np.float32)), (9.0, 0.0, 0.0)
             )
         return scene.says("visual_memory", f"expected model {own}, got model abc")
 

@@ -20,7 +20,7 @@ def model():
 
 
 def latent(model, t, seed=0):
-    vector = np.random.default_rng(seed).standard_normal(model.config.latent_dim).astype(np.float32)
+    vector = np.random.default_rng(seed).standard_normal(model.config.vector_dim).astype(np.float32)
     return Latent(stamp_of(t), model.model_id, vector)
 
 

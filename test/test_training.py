@@ -18,6 +18,7 @@ from latentworld.training.driving.objective import _tried
 from latentworld.training.driving.recipe import RECIPES
 from latentworld.training.driving.task import DrivingTask
 from latentworld.training.driving.validation import validate
+from latentworld.training.driving.views import sample_views, told_apart
 from latentworld.training.episodes import EpisodeWriter
 from latentworld.training.scores import auroc
 from latentworld.training.train import recipe_named
@@ -118,7 +119,9 @@ def test_training_repeats_bit_for_bit_and_resumes_where_it_was_stopped(data, tmp
     resumed = Trainer(DrivingTask(recipe, Drives(data)), tmp_path / "broken").run()
     assert checkpoint.model_id(whole) == checkpoint.model_id(resumed)
     lines = [json.loads(line) for line in (tmp_path / "whole" / "log.jsonl").read_text().splitlines()]
-    assert [(line["stage"], line["step"]) for line in lines] == [(0, 1), (0, 2), (0, 3), (1, 1), (1, 2), (1, 3)]
+    assert [(line["stage"], line["step"]) for line in lines] == [
+        (stage, step) for stage in range(3) for step in (1, 2, 3)
+    ]
     with pytest.raises(LatentworldError, match="expected recipe"):
         Trainer(DrivingTask(replace(recipe, seed=5), Drives(data)), tmp_path / "whole").run()
     assert SAVE_EVERY >= 10
@@ -127,10 +130,43 @@ def test_training_repeats_bit_for_bit_and_resumes_where_it_was_stopped(data, tmp
 def test_the_encoder_rests_in_the_second_stage(data, tmp_path):
     recipe = replace(RECIPES["smoke"], train=SETTINGS)
     only_first = Trainer(DrivingTask(replace(recipe, stages=recipe.stages[:1]), Drives(data)), tmp_path / "a").run()
-    both = Trainer(DrivingTask(recipe, Drives(data)), tmp_path / "b").run()
+    both = Trainer(DrivingTask(replace(recipe, stages=recipe.stages[:2]), Drives(data)), tmp_path / "b").run()
     for name, tensor in only_first.encoder.state_dict().items():
         assert torch.equal(tensor, both.encoder.state_dict()[name]), name
     assert not torch.equal(only_first.recurrence.cell.weight_hh, both.recurrence.cell.weight_hh)
+
+
+def test_appearance_is_learned_beside_what_drives(data, tmp_path):
+    recipe = replace(RECIPES["smoke"], train=SETTINGS)
+    two = Trainer(DrivingTask(replace(recipe, stages=recipe.stages[:2]), Drives(data)), tmp_path / "a").run()
+    three = Trainer(DrivingTask(recipe, Drives(data)), tmp_path / "b").run()
+    before = two.state_dict()
+    changed = {name for name, tensor in three.state_dict().items() if not torch.equal(tensor, before[name])}
+    learned = {
+        name
+        for name, _ in three.named_parameters()
+        if name.startswith(("appearance.", "same_view.looks.", "same_view.shares"))
+    }
+    assert changed - learned <= {name for name, _ in three.named_buffers() if name.startswith("appearance.")}
+    assert {name for name in learned if name.endswith("weight")} <= changed
+
+
+def test_views_are_paired_within_a_room_by_their_poses(data):
+    drives = Drives(data)
+    views = sample_views(drives, np.random.default_rng(0), 3, 5)
+    assert len(views.rgb) == len(views.depth) == 3 * 5 * 3
+    assert (views.pairs[0] // 15 == views.pairs[1] // 15).all()
+    assert 0 < views.alike.float().mean() < 1
+    again = sample_views(drives, np.random.default_rng(0), 3, 5)
+    assert torch.equal(views.pairs, again.pairs) and torch.equal(views.rgb, again.rgb)
+
+
+def test_the_worst_mistake_counts_as_much_as_all_others():
+    alike = torch.tensor([True] + [False] * 100)
+    fine = torch.full((101,), -8.0).index_fill(0, torch.tensor([0]), 8.0)
+    wrong = fine.clone()
+    wrong[5] = 8.0
+    assert told_apart(fine, alike) < 0.01 < 3 < told_apart(wrong, alike)
 
 
 @pytest.mark.parametrize("arm, taught_by", [("pixels", {"predict"}), ("decoder", {"paint", "recall", "sigreg"})])
@@ -144,9 +180,10 @@ def test_what_is_taught_by_pixels_drives_without_its_decoder(data, arm, taught_b
     loss.backward()
     still = {name for name, p in task.model.named_parameters() if p.grad is None}
     doubts = {name for name, _ in task.model.named_parameters() if name.startswith("predictor.doubt")}
-    views = {name for name, _ in task.model.named_parameters() if name.startswith("same_view")}  # learned at rest
-    assert doubts and still == views | (doubts if arm == "pixels" else set())
-    assert len(learned) == len(list(task.model.parameters()))
+    later = {name for name, _ in task.model.named_parameters() if name.startswith(("same_view", "appearance"))}
+    assert doubts and still == later | (doubts if arm == "pixels" else set())
+    looks = (*task.model.appearance.parameters(), *task.model.same_view.looks.parameters(), task.model.same_view.shares)
+    assert len(learned) == len(list(task.model.parameters())) - len(looks)
     alone, rgb = task.model.eval().without_decoder().eval(), batch.rgb[0]
     assert torch.equal(alone.encode(rgb), task.model.encode(rgb))
     assert task.model.paint(alone.encode(rgb)).shape == (len(rgb), 4, 64, 64)

@@ -228,6 +228,19 @@ def surprise(
     evaluate(clips, pairs, RoomSettings(rooms), physics_checkpoint, checkpoint, data, workers, json, node)
 
 
+@evaluation.command("memory")
+def evaluate_memory(
+    rooms: Annotated[int, typer.Option(min=1, help="Rooms remembered; as many others are never seen.")] = 30,
+    checkpoint: Checkpoint = None,
+    workers: Workers = 2,
+    json: Json = None,
+) -> None:
+    """Places known again under another light, views never seen, and views foretold from memory alone."""
+    from latentworld.evaluation.memory import MemorySettings, evaluate
+
+    evaluate(MemorySettings(rooms), checkpoint and str(checkpoint), workers, json)
+
+
 @evaluation.command()
 def stable_worldmodel(
     env: Annotated[str, typer.Option(help="two_room or push_t.")] = "two_room",

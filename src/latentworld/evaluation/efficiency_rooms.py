@@ -54,7 +54,7 @@ def recipe(study: RoomStudy, arm: str, place: str, seed: int) -> Recipe:
         drives=f"efficiency-{place}",
         train=CollectSettings(study.rooms),
         validation=CollectSettings(study.held_out, RECIPES["nav-small"].validation.first_seed),
-        stages=(Stage(study.steps, True, study.batch, length=24, horizon=15, starts=6, rate=RATES[arm]),),
+        stages=(Stage(study.steps, "all", study.batch, length=24, rate=RATES[arm], horizon=15, starts=6),),
         weights=replace(RECIPES["nav-small"].weights, recall=0.0),  # it has no counterpart in pixels
         arm=arm,
         seed=seed,

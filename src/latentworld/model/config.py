@@ -36,7 +36,8 @@ class ModelConfig(StoredConfig):
     image_size: int = 64  # pixels, square
     uses_depth: bool = True  # a fourth input channel; zeros where the camera has none
     channels: tuple[int, ...] = (32, 64, 128)
-    latent_dim: int = 256
+    latent_dim: int = 256  # what of a latent is foretold
+    appearance_dim: int = 64  # what of it only tells views apart
     hidden_dim: int = 256  # recurrent half of the belief
     map_channels: int = 16  # spatial half of the belief
     map_cells: int = 28  # cells a side
@@ -58,6 +59,11 @@ class ModelConfig(StoredConfig):
         return 4 if self.uses_depth else 3
 
     @property
+    def vector_dim(self) -> int:
+        """Length of a whole latent: what is foretold, then its appearance."""
+        return self.latent_dim + self.appearance_dim
+
+    @property
     def belief_dim(self) -> int:
         """Length of a flattened belief: recurrent state, last latent, place in the map, map."""
-        return self.hidden_dim + self.latent_dim + 3 + self.map_channels * self.map_cells**2
+        return self.hidden_dim + self.vector_dim + 3 + self.map_channels * self.map_cells**2

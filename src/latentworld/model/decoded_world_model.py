@@ -26,8 +26,9 @@ class DecodedWorldModel(WorldModel):
         self.decoder = nn.Sequential(*layers).to(memory_format=torch.channels_last)
 
     def paint(self, latents: Tensor) -> Tensor:
-        """(..., D) -> pictures (..., C, 64, 64), as ``encoder.to_input`` makes them."""
-        return self.decoder(latents.flatten(0, -2)).unflatten(0, latents.shape[:-1])
+        """(..., V) -> pictures (..., C, 64, 64), as ``encoder.to_input`` makes them."""
+        foretold = latents[..., : self.config.latent_dim]
+        return self.decoder(foretold.flatten(0, -2)).unflatten(0, latents.shape[:-1])
 
     def without_decoder(self) -> WorldModel:
         """What drives: a copy."""

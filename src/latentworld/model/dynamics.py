@@ -16,10 +16,11 @@ class Recurrence(nn.Module):
 
     def __init__(self, config: ModelConfig):
         super().__init__()
+        self.latent_dim = config.latent_dim
         self.cell = nn.GRUCell(config.latent_dim + MOTION, config.hidden_dim)
 
     def forward(self, hidden: Tensor, latent: Tensor, motion: Tensor) -> Tensor:
-        return self.cell(torch.cat([latent, motion], -1), hidden)
+        return self.cell(torch.cat([latent[..., : self.latent_dim], motion], -1), hidden)
 
 
 class DriveTrain(nn.Module):
@@ -74,16 +75,17 @@ class LatentPredictor(nn.Module):
         fan = [(r * torch.tensor(b).cos(), r * torch.tensor(b).sin()) for r in self.RANGES for b in self.BEARINGS]
         self.register_buffer("fan", torch.tensor(fan), persistent=False)
         features = len(fan) * config.map_channels
+        self.latent_dim = config.latent_dim
         self.net = perceptron(config.hidden_dim + config.latent_dim + features + 5, 384, 384, config.latent_dim)
         self.doubt = perceptron(config.hidden_dim + 5, 64, 1)
 
     def forward(
         self, hidden: Tensor, latent: Tensor, features: Tensor, pose: Tensor, ahead: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """hidden: (..., hidden). latent: (..., D) the last seen. features: (..., F). pose: (..., 3). ahead: (..., 1) s.
+        """hidden: (..., hidden). latent: (..., V) the last seen. features: (..., F). pose: (..., 3). ahead: (..., 1) s.
 
         Returns latents (..., D) and log expected squared error (...,).
         """
         where = torch.cat([pose[..., :2], pose[..., 2:].sin(), pose[..., 2:].cos(), ahead], -1)
-        predicted = self.net(torch.cat([hidden, latent, features, where], -1))
+        predicted = self.net(torch.cat([hidden, latent[..., : self.latent_dim], features, where], -1))
         return predicted, self.doubt(torch.cat([hidden, where], -1).detach()).squeeze(-1)

@@ -43,12 +43,12 @@ def cell_centres(cells: int, cell: float) -> Tensor:
 
 
 class LatentLift(nn.Module):
-    """What one latent says about the floor ahead of the camera: (N, D) -> (N, channels, across, ahead)."""
+    """What one latent says about the floor ahead of the camera: (N, V) -> (N, channels, across, ahead)."""
 
     def __init__(self, config: ModelConfig, channels: int):
         super().__init__()
         ahead, across = config.view_cells
-        self.small = (64, across // 4, ahead // 4)
+        self.latent_dim, self.small = config.latent_dim, (64, across // 4, ahead // 4)
         self.linear = nn.Linear(config.latent_dim, 64 * (across // 4) * (ahead // 4))
         self.spread = nn.Sequential(
             nn.ReLU(),
@@ -58,7 +58,7 @@ class LatentLift(nn.Module):
         )
 
     def forward(self, latent: Tensor) -> Tensor:
-        return self.spread(self.linear(latent).unflatten(1, self.small))
+        return self.spread(self.linear(latent[:, : self.latent_dim]).unflatten(1, self.small))
 
 
 class LatentMap(nn.Module):
@@ -80,7 +80,7 @@ class LatentMap(nn.Module):
         self.half = config.map_cells * config.cell / 2
 
     def view(self, latent: Tensor) -> Tensor:
-        """(N, D) -> (N, C + 1, across, ahead): what is ahead of the camera, and a plane of ones where it can speak."""
+        """(N, V) -> (N, C + 1, across, ahead): what is ahead of the camera, and a plane of ones where it can speak."""
         return F.pad(self.lift(latent), (0, 0, 0, 0, 0, 1), value=1.0)
 
     def scroll(self, memory: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:

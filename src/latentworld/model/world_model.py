@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from latentworld.model.appearance import Appearance
 from latentworld.model.config import ModelConfig
 from latentworld.model.dynamics import DriveTrain, LatentPredictor, Recurrence
 from latentworld.model.encoder import ConvEncoder, to_input
@@ -20,7 +21,7 @@ from latentworld.model.same_view import SameView
 class Belief(NamedTuple):
     """What is held true about the world, N robots at once.
 
-    hidden: (N, hidden). latent: (N, D), the last seen. place: (N, 3) the robot's pose in the map. memory: (N, C,
+    hidden: (N, hidden). latent: (N, V), the last seen. place: (N, 3) the robot's pose in the map. memory: (N, C,
     cells, cells).
     """
 
@@ -68,6 +69,7 @@ class WorldModel(nn.Module):
         super().__init__()
         self.config = config = config or ModelConfig()
         self.encoder = ConvEncoder(config)
+        self.appearance = Appearance(config)
         self.recurrence = Recurrence(config)
         self.map = LatentMap(config)
         self.drive_train = DriveTrain(config)
@@ -83,15 +85,22 @@ class WorldModel(nn.Module):
         self.register_buffer("surprise_quantiles", torch.linspace(-3, 3, 513))
 
     def encode(self, rgb: Tensor, depth: Tensor | None = None) -> Tensor:
-        """rgb: (N, H, W, 3) uint8. depth: (N, H, W) metres or uint16 mm. Returns latents (N, D)."""
-        return self.encoder(to_input(rgb, depth, self.config))
+        """rgb: (N, H, W, 3) uint8. depth: (N, H, W) metres or uint16 mm.
+
+        Returns latents (N, V), V = config.vector_dim: what is foretold, then what only tells views apart.
+        """
+        return self.latent(to_input(rgb, depth, self.config))
+
+    def latent(self, images: Tensor) -> Tensor:
+        """The same of what ``encoder.to_input`` made: (N, C, H, W) -> (N, V)."""
+        return torch.cat([self.encoder(images), self.appearance(images)], 1)
 
     def start(self, n: int = 1) -> Belief:
         """Knowing nothing."""
         c, p = self.config, self.probe
         return Belief(
             p.new_zeros(n, c.hidden_dim),
-            p.new_zeros(n, c.latent_dim),
+            p.new_zeros(n, c.vector_dim),
             p.new_zeros(n, 3),
             p.new_zeros(n, c.map_channels, c.map_cells, c.map_cells),
         )
@@ -104,7 +113,7 @@ class WorldModel(nn.Module):
         return belief._replace(place=place, memory=memory)
 
     def update(self, belief: Belief, latent: Tensor, view: Tensor, motion: Tensor) -> Belief:
-        """Take in a frame. latent: (N, D). view: map.view(latent). motion: (N, 8), see dynamics.MOTION."""
+        """Take in a frame. latent: (N, V). view: map.view(latent). motion: (N, 8), see dynamics.MOTION."""
         belief = self.move(belief, motion[:, :3])
         memory = self.map.update(belief.memory, belief.place, view)
         return Belief(self.recurrence(belief.hidden, latent, motion), latent, belief.place, memory)
@@ -150,5 +159,6 @@ class WorldModel(nn.Module):
     def unflatten(self, flat: Tensor) -> Belief:
         """The inverse of Belief.flatten: (N, B) -> Belief, views where it can."""
         c = self.config
-        hidden, latent, place, memory = flat.split([c.hidden_dim, c.latent_dim, 3, c.map_channels * c.map_cells**2], 1)
+        sizes = c.hidden_dim, c.vector_dim, 3, c.map_channels * c.map_cells**2
+        hidden, latent, place, memory = flat.split(sizes, 1)
         return Belief(hidden, latent, place, memory.unflatten(1, (c.map_channels, c.map_cells, c.map_cells)))

@@ -34,6 +34,7 @@ from latentworld.types import (
 
 MARGIN = 0.6  # share of the deadline after which no iteration may still run: a busy machine makes the next one longer
 CLOSE = 0.5  # share of the tolerance to which it drives to where a goal image seems to have been taken
+KEPT = 0.5  # of the probability from which on a place is driven to, down to which it goes on: turning back costs time
 LIKELY = 0.5  # probability that counts as arrived where looking on tells no more
 SHOWN = 12  # candidates kept in a plan for people to look at
 
@@ -67,6 +68,7 @@ class ActionSelector:
         self.last: ActionSequence | None = None
         self.last_stamp = 0
         self._looked = False  # about itself, since the goal was given
+        self._seeking = False  # is on its way to where a goal image may have been taken
         self.explorer.reset()
         self.retreat.reset()
         self.patience.reset()
@@ -123,7 +125,9 @@ class ActionSelector:
             there = self._looked and self._there(state, place.pose, goal.tolerance * (CLOSE + (1 - CLOSE) * ease))
             if there and place.here >= p.arrival_probability + (LIKELY - p.arrival_probability) * ease:
                 return place.pose.astype(np.float32), True
-            if self._looked and not there and place.probability >= p.place_probability:
+            enough = p.place_probability * (KEPT if self._seeking else 1.0)
+            self._seeking = self._looked and not there and place.probability >= enough
+            if self._seeking:
                 return place.pose.astype(np.float32), False
         prospect = self.explorer.look(state, space)
         if prospect.gain < p.explored_gain:

@@ -76,9 +76,9 @@ class WorldStateTracker:
     def _check(self, latent: Latent) -> None:
         if latent.model_id != self.model.model_id:
             raise LatentworldError(f"latent: expected model {self.model.model_id}, got {latent.model_id}")
-        if latent.vector.shape != (self.model.config.latent_dim,) or not np.isfinite(latent.vector).all():
+        if latent.vector.shape != (self.model.config.vector_dim,) or not np.isfinite(latent.vector).all():
             raise LatentworldError(
-                f"latent: expected ({self.model.config.latent_dim},) finite numbers, got {latent.vector.shape}"
+                f"latent: expected ({self.model.config.vector_dim},) finite numbers, got {latent.vector.shape}"
             )
         if self.observed is not None and latent.stamp <= self.observed:
             raise LatentworldError(
@@ -99,7 +99,8 @@ class WorldStateTracker:
     def _judge(self, latent: Latent, motion: torch.Tensor, elapsed: float) -> None:
         ahead = torch.tensor([[[elapsed]]], dtype=torch.float32)
         predicted, doubt = self.model.foresee(self.belief, motion[:, None, :3], ahead)
-        error = float(np.square(predicted[0, 0].numpy() - latent.vector).mean())
+        foretold = predicted[0, 0].numpy()
+        error = float(np.square(foretold - latent.vector[: len(foretold)]).mean())
         self.surprise = self.scale.judge(latent.stamp, float(score(error, float(doubt))))
         self.uncertainty = float(np.exp(float(doubt) / 2))
 

@@ -80,7 +80,7 @@ class Trainer:
                 line = {"stage": self.stage, "step": self.step, "seconds": round(self.seconds, 1), **terms}
                 log.write(json.dumps(line) + "\n")
                 log.flush()
-                progress.update(bar, advance=1, description=f"predict {terms['predict']:.3f}")
+                progress.update(bar, advance=1, description=_leading(terms))
                 if self.step % SAVE_EVERY == 0:
                     self.save()
                 after_step()
@@ -133,6 +133,11 @@ class Trainer:
                 state.setdefault(int(index), {})[key] = tensor
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def _leading(terms: dict[str, float]) -> str:
+    name = "predict" if "predict" in terms else next(iter(terms))
+    return f"{name} {terms[name]:.3f}"
 
 
 def schedule(step: int, stage: Any) -> float:

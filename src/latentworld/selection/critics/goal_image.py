@@ -11,4 +11,5 @@ def goal_image(scene: Scene) -> np.ndarray:
     if scene.look is None or np.hypot(*(scene.goal[:2] - scene.state.pose[:2])) > NEAR:
         return np.zeros(k, np.float32)
     poses = scene.consequences.poses[:, -1]
-    return np.square(scene.look(poses) - scene.latent).mean(1)
+    imagined = scene.look(poses)
+    return np.square(imagined - scene.latent[: imagined.shape[1]]).mean(1)

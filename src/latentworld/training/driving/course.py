@@ -17,6 +17,13 @@ from latentworld.types import LatentworldError
 __all__ = ["RECIPES", "about", "collect", "task", "validate", "with_base", "with_clips"]
 
 
+LEARNED = {
+    "all": "clips × {} rows end to end",
+    "belief": "clips × {} rows with the encoder at rest",
+    "appearance": "rooms × {} places for appearance alone",
+}
+
+
 def collect(recipe: Recipe, data: Path, workers: int) -> dict[str, float]:
     met: dict[str, float] = {}
     for part in ("train", "validation"):
@@ -43,8 +50,7 @@ def validate(model: WorldModel, recipe: Recipe, data: Path) -> dict[str, float]:
 
 def about(recipe: Recipe) -> dict[str, str]:
     """Lines of the card."""
-    how = {True: "end to end", False: "with the encoder at rest"}
-    stages = "; ".join(f"{s.steps} steps of {s.clips} clips × {s.length} rows {how[s.encoder]}" for s in recipe.stages)
+    stages = "; ".join(f"{s.steps} steps of {s.clips} {LEARNED[s.learns].format(s.length)}" for s in recipe.stages)
     begun = {"begun with": f"the weights of {recipe.base}"} if recipe.base else {}
     return begun | {
         "data": f"{recipe.train.rooms} simulated rooms of {recipe.train.rows} rows (0.1 s each), scripted drivers",

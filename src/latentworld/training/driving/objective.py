@@ -13,7 +13,6 @@ from torch import Tensor
 from latentworld.model.decoded_world_model import DecodedWorldModel, PixelWorldModel
 from latentworld.model.latent_map import compose, relative, rotate
 from latentworld.model.losses import laplace, sigreg
-from latentworld.model.same_view import OTHER, SAME
 from latentworld.model.world_model import Belief, WorldModel
 from latentworld.training.driving.batches import Batch
 
@@ -35,6 +34,9 @@ class Weights:
     ahead: float = 1.0
     where: float = 0.6
     same: float = 0.5
+    looks: float = 1.0
+    weighed: float = 1.0
+    distance: float = 0.5
     paint: float = 1.0
 
 
@@ -115,29 +117,10 @@ def same_view(model: WorldModel, looks: Tensor, alike: Tensor) -> Tensor:
     """Cross entropy of pairs of latents (L, 2, D), of which those that are ``alike`` count for as much as the others:
     what is learned is then a likelihood ratio.
     """
-    return _balanced(model.same_view(*looks.unbind(1)), alike)
+    return balanced(model.same_view.foretold(*looks.unbind(1)), alike)
 
 
-def same_view_within(model: WorldModel, batch: Batch, latents: Tensor, goals: Tensor) -> Tensor:
-    """The same of all pairs of views, of a clip (n, T, D) and its goals (n, G, D), that were seen from one pose or
-    surely from two, however the encoder may be learning. Half of what counts is each clip's worst mistake.
-    """
-    embedded = model.same_view.embed(torch.cat([latents, goals], 1))
-    poses, rows = torch.cat([batch.odometry, batch.goal_pose], 1), torch.cat([batch.rows, batch.goal_rows], 1)
-    one, other = torch.triu_indices(rows.shape[1], rows.shape[1], 1)
-    off = poses[:, one] - poses[:, other]
-    far, turned = off[..., :2].norm(dim=-1), torch.remainder(off[..., 2] + torch.pi, 2 * torch.pi).sub(torch.pi).abs()
-    later = (rows[:, one] - rows[:, other]).abs() > 2  # what lies closer in time is alike in any case
-    alike = (far < SAME[0]) & (turned < SAME[1]) & later
-    other_view = (far > OTHER[0]) | (turned > OTHER[1])
-    score = model.same_view.of(embedded[:, one], embedded[:, other])
-    told = alike | other_view
-    worst = torch.where(other_view, score, -torch.inf).amax(1)
-    worst = F.softplus(worst[other_view.any(1)]).mean()
-    return 0.5 * _balanced(score[told], alike[told].to(score.dtype)) + 0.25 * worst
-
-
-def _balanced(score: Tensor, alike: Tensor) -> Tensor:
+def balanced(score: Tensor, alike: Tensor) -> Tensor:
     share = alike.mean().clamp(1e-3, 1 - 1e-3)
     weight = torch.where(alike > 0, 0.5 / share, 0.5 / (1 - share))
     return F.binary_cross_entropy_with_logits(score, alike, weight)

@@ -11,18 +11,19 @@ from latentworld.training.driving.objective import Weights
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Steps of AdamW under a cosine. With ``encoder`` all learns end to end; without, latents are encoded once and
-    kept.
+    """Steps of AdamW under a cosine.
+
+    learns: "all", end to end; "belief", with the encoder at rest, so that latents are encoded once and kept; or
+    "appearance", all else being at rest.
     """
 
     steps: int
-    encoder: bool
-    clips: int  # a batch
-    length: int  # rows a clip
-    horizon: int  # imagined steps
-    starts: int  # of imagination, a clip
+    learns: str
+    clips: int  # a batch; of appearance: rooms
+    length: int  # rows a clip; of appearance: places a room, each seen three times
     rate: float
-    views: bool = False  # learn also end to end to tell views apart
+    horizon: int = 15  # imagined steps
+    starts: int = 4  # of imagination, a clip
     warm_up: int = 50
     weight_decay: float = 1e-3
 
@@ -54,9 +55,9 @@ RECIPES = {
             ROOMS,
             HELD_OUT,
             (
-                Stage(1200, encoder=True, clips=32, length=24, horizon=15, starts=4, rate=1e-3),
-                Stage(500, encoder=True, clips=32, length=24, horizon=15, starts=4, rate=7e-4, views=True),
-                Stage(800, encoder=False, clips=32, length=40, horizon=15, starts=4, rate=7e-4),
+                Stage(1200, "all", clips=32, length=24, rate=1e-3),
+                Stage(800, "belief", clips=32, length=40, rate=7e-4),
+                Stage(1000, "appearance", clips=20, length=8, rate=2e-3),
             ),
             depth_dropout=0.25,
         ),
@@ -66,8 +67,9 @@ RECIPES = {
             ROOMS,
             HELD_OUT,
             (
-                Stage(500, encoder=True, clips=24, length=20, horizon=15, starts=4, rate=7e-4),
-                Stage(600, encoder=False, clips=24, length=40, horizon=15, starts=4, rate=7e-4),
+                Stage(500, "all", clips=24, length=20, rate=7e-4),
+                Stage(600, "belief", clips=24, length=40, rate=7e-4),
+                Stage(1000, "appearance", clips=20, length=8, rate=2e-3),
             ),
             depth_dropout=0.25,
             base="nav-small",
@@ -78,8 +80,9 @@ RECIPES = {
             CollectSettings(rooms=4, first_seed=0, rows=60),
             CollectSettings(rooms=2, first_seed=1_000_000, rows=60),
             (
-                Stage(3, encoder=True, clips=4, length=12, horizon=5, starts=2, rate=1e-3, warm_up=1),
-                Stage(3, encoder=False, clips=4, length=12, horizon=5, starts=2, rate=1e-3, warm_up=1),
+                Stage(3, "all", clips=4, length=12, rate=1e-3, horizon=5, starts=2, warm_up=1),
+                Stage(3, "belief", clips=4, length=12, rate=1e-3, horizon=5, starts=2, warm_up=1),
+                Stage(3, "appearance", clips=2, length=4, rate=1e-3, warm_up=1),
             ),
             ModelConfig(map_cells=24, maps_ahead=2, opinions=2, place_dim=4),
         ),

@@ -14,12 +14,14 @@ from latentworld.model.encoder import to_input
 from latentworld.model.world_model import WorldModel
 from latentworld.training.driving.batches import Batch, sample
 from latentworld.training.driving.drives import Drives
-from latentworld.training.driving.objective import losses, same_view, same_view_within, total
+from latentworld.training.driving.objective import losses, same_view, total
 from latentworld.training.driving.recipe import Recipe, Stage
+from latentworld.training.driving.views import Views, appearance_losses, sample_views
 from latentworld.training.stream import stream
 from latentworld.types import LatentworldError
 
 STRIDES = (1, 2, 4)  # rows of a drive from one row of a clip to the next
+LEARNS = ("all", "belief", "appearance")
 ARMS = {"latent": WorldModel, "pixels": PixelWorldModel, "decoder": DecodedWorldModel}
 
 
@@ -35,34 +37,49 @@ class DrivingTask:
         self.latents: Tensor | None = None
 
     def begin(self, stage: Stage) -> list[nn.Parameter]:
-        if self.recipe.arm != "latent" and not stage.encoder:
+        if stage.learns not in LEARNS:
+            raise LatentworldError(
+                f"recipe {self.recipe.name}: expected a stage that learns one of {LEARNS}, got {stage.learns}"
+            )
+        if self.recipe.arm != "latent" and stage.learns != "all":
             raise LatentworldError(
                 f"recipe {self.recipe.name}: a decoder learns with its encoder, not with one at rest"
             )
-        self.model.encoder.requires_grad_(stage.encoder)
-        self.model.encoder.train(stage.encoder)
-        return [p for p in self.model.parameters() if p.requires_grad]
+        model, looks = self.model, stage.learns == "appearance"
+        model.requires_grad_(not looks)
+        for part in (model.appearance, model.same_view.looks, model.same_view.shares):
+            part.requires_grad_(looks)
+        model.encoder.requires_grad_(stage.learns == "all")
+        model.encoder.train(stage.learns == "all")
+        model.appearance.train(looks)
+        return [p for p in model.parameters() if p.requires_grad]
 
-    def batches(self, stage: Stage, seed: int, steps: range) -> Iterator[Batch]:
+    def batches(self, stage: Stage, seed: int, steps: range) -> Iterator[Batch | Views]:
         if not steps:
             return iter(())
-        if not stage.encoder:
-            self.latents = encode_all(self.model, self.drives)
-        latents = None if stage.encoder else self.latents.numpy()
+        if stage.learns == "appearance":
+            return stream(lambda rng: sample_views(self.drives, rng, stage.clips, stage.length), seed, steps)
+        latents = None
+        if stage.learns == "belief":
+            self.latents = encode_all(self.model, self.drives)[:, : self.recipe.model.latent_dim].contiguous()
+            latents = self.latents.numpy()
         return stream(lambda rng: sample(self.drives, rng, **_plan(stage, rng), latents=latents), seed, steps)
 
-    def losses(self, stage: Stage, batch: Batch, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-        if stage.encoder:
+    def losses(
+        self, stage: Stage, batch: Batch | Views, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        if stage.learns == "appearance":
+            terms = appearance_losses(self.model, batch, generator, self.recipe.depth_dropout)
+            return total(terms, self.recipe.weights), terms
+        if stage.learns == "all":
             latents, goals, pictures = self._encode(batch, generator)
         else:
             latents, goals, pictures = self.latents[batch.rows], self.latents[batch.goal_rows], None
         recall = self.recipe.weights.recall > 0
         pictures = pictures if isinstance(self.model, DecodedWorldModel) else None
         terms = losses(self.model, batch, latents, goals, generator, stage.starts, recall, pictures)
-        if not stage.encoder:  # latents of other rows are at hand only then
+        if stage.learns == "belief":  # latents of other rows are at hand only then
             terms["same"] = same_view(self.model, self.latents[batch.looks], batch.alike)
-        elif stage.views:
-            terms["same"] = same_view_within(self.model, batch, latents, goals)
         return total(terms, self.recipe.weights), terms
 
     def _encode(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
@@ -91,8 +108,9 @@ def _plan(stage: Stage, rng: np.random.Generator) -> dict:
 
 @torch.no_grad()
 def encode_all(model: WorldModel, drives: Drives, chunk: int = 512) -> Tensor:
-    """Latents (N, D) of every row."""
+    """Latents (N, V) of every row."""
     model.encoder.eval()
+    model.appearance.eval()
     latents = []
     for start in range(0, drives.rows, chunk):
         rgb, depth = drives.images(start, start + chunk)

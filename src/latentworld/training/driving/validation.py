@@ -41,7 +41,8 @@ def validate(model: WorldModel, drives: Drives) -> dict[str, float]:
 
 def _encode(model: WorldModel, rgb: Tensor, depth: Tensor | None) -> Tensor:
     n, length = rgb.shape[:2]
-    return model.encode(rgb.flatten(0, 1), None if depth is None else depth.flatten(0, 1)).unflatten(0, (n, length))
+    latents = model.encode(rgb.flatten(0, 1), None if depth is None else depth.flatten(0, 1))
+    return latents[:, : model.config.latent_dim].unflatten(0, (n, length))
 
 
 def _surprise(model: WorldModel, batch: Batch, latents: Tensor, beliefs: list[Belief]) -> np.ndarray:
@@ -94,7 +95,7 @@ def _measure(model: WorldModel, batch: Batch, latents: Tensor, goals: Tensor, be
 def _recognised(model: WorldModel, drives: Drives) -> dict[str, np.ndarray]:
     """What is said of pairs of rows seen from the same pose, and from others."""
     latents = encode_all(model, drives)
-    pairs, alike = looks(drives, latents.numpy(), np.random.default_rng(SEED), 512)
+    pairs, alike = looks(drives, latents[:, : model.config.latent_dim].numpy(), np.random.default_rng(SEED), 512)
     one, other = latents[torch.from_numpy(pairs)].unbind(1)
     return {"alike": alike, "same_view": model.same_view(one, other).numpy()}
 

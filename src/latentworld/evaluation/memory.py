@@ -1,0 +1,150 @@
+"""What a visual memory is worth in rooms: places known again, things never seen, views foretold from memory."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from latentworld.evaluation.figures import write_figures
+from latentworld.evaluation.memory_rooms import MemoryRoom, MemorySettings, Seen, visit
+from latentworld.memory import MemoryQuery, VisualMemory
+from latentworld.memory.neural import NeuralMemory, NeuralParameters
+from latentworld.model import checkpoint
+from latentworld.sim.processes import processes
+from latentworld.training.scores import auroc
+from latentworld.types import NANOSECONDS, Latent, WorldState, turn
+
+SAME_PLACE = (1.0, np.radians(30))  # metres, radians within which a place is known again
+KNOWN_PLACE = (0.5, np.radians(15))  # within which a view was surely seen before
+PAUSE = 3600 * NANOSECONDS  # from one room to the next
+REHEARSED, BATCH = 4, 32  # updates of the neural memory a keyframe, keyframes an update
+NEIGHBOURS, NEAR = 8, (0.4, 0.4)  # keyframes that are averaged; metres, radians over which they count
+
+
+def off(poses: np.ndarray, pose: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Metres and radians (N,) from poses (N, 3) to one."""
+    return np.hypot(*(poses[:, :2] - pose[:2]).T), np.abs(turn(poses[:, 2] - pose[2]))
+
+
+def remember(memory: VisualMemory, rooms: list[MemoryRoom]) -> dict[int, tuple[int, Seen]]:
+    """Drive through the rooms, one after the other; answers room and view of each keyframe by its id."""
+    kept: dict[int, tuple[int, Seen]] = {}
+    begin = 0
+    for number, room in enumerate(rooms):
+        memory.lay_frame()
+        for seen in room.drive:
+            state, latent = later(seen, begin)
+            if (id := memory.consider(state, latent)) is not None:
+                kept[id] = number, seen
+        begin += room.drive[-1].state.stamp + PAUSE
+    memory.flush()
+    return kept
+
+
+def later(seen: Seen, by: int) -> tuple[WorldState, Latent]:
+    """State and latent with stamps ``by`` ns later."""
+    stamp = seen.state.stamp + by
+    return replace(seen.state, stamp=stamp, observation_stamp=stamp), replace(seen.latent, stamp=stamp)
+
+
+def recognition(
+    memory: VisualMemory, kept: dict[int, tuple[int, Seen]], known: list[MemoryRoom], new: list[MemoryRoom]
+):
+    """Is the nearest keyframe from the same place; and how far is it, for views known and never seen?"""
+    truths = {n: np.array([s.truth for m, s in kept.values() if m == n]) for n in range(len(known))}
+    right, distances, seen_before = [], [], []
+    for number, room in enumerate([*known, *new]):
+        for seen in room.back:
+            answer = memory.query(MemoryQuery(seen.latent, limit=1))
+            best = answer.keyframes[0]
+            familiar = False
+            if number < len(known):
+                metres, radians = off(truths[number], seen.truth)
+                if not ((metres <= SAME_PLACE[0]) & (radians <= SAME_PLACE[1])).any():
+                    continue  # nothing in the memory could be right
+                found, view = kept[best.id]
+                m, r = off(view.truth[None], seen.truth)
+                right.append(found == number and m[0] <= SAME_PLACE[0] and r[0] <= SAME_PLACE[1])
+                familiar = bool(((metres <= KNOWN_PLACE[0]) & (radians <= KNOWN_PLACE[1])).any())
+                if not familiar:
+                    continue  # neither known nor new
+            distances.append(best.latent_distance)
+            seen_before.append(familiar)
+    new_ones = ~np.array(seen_before)
+    return {
+        "place_recall_at_1": float(np.mean(right)), "places_asked": float(len(right)),
+        "never_seen_auroc": auroc(np.array(distances), new_ones.astype(float)),
+    }  # fmt: skip
+
+
+def foretelling(room: MemoryRoom, kept: list[Seen], parameters: NeuralParameters, foretold: int) -> dict[str, float]:
+    """Squared errors of what would be seen from poses at which nobody stood, of what of latents is foretold."""
+    poses = np.array([seen.state.pose for seen in kept])
+    latents = np.array([seen.latent.vector[:foretold] for seen in kept])
+    wanted = room.views[:, :foretold]
+    memory, rng = NeuralMemory(foretold, parameters), np.random.default_rng(room.seed)
+    for newest in range(len(kept)):
+        for _ in range(REHEARSED):
+            some = rng.integers(0, newest + 1, BATCH)
+            some[0] = newest
+            memory.write(poses[some], latents[some])
+    apart = np.stack([np.add(m / KNOWN_PLACE[0], r / KNOWN_PLACE[1]) for m, r in (off(poses, p) for p in room.poses)])
+    told = {
+        "neural": memory.recall(room.poses).latents,
+        "copy": room.drive[-1].latent.vector[None, :foretold],
+        "store": latents[apart.argmin(1)],
+        "average": averaged(poses, latents, room.poses),
+        "mean": latents.mean(0, keepdims=True),
+    }
+    return {name: float(np.square(latent - wanted).mean()) for name, latent in told.items()}
+
+
+def averaged(poses: np.ndarray, latents: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """Nadaraya-Watson over the nearest keyframes: more than a store does, and no learning."""
+    metres, radians = (np.stack(part) for part in zip(*(off(poses, pose) for pose in asked), strict=True))
+    weight = np.exp(-0.5 * (metres / NEAR[0]) ** 2 + (np.cos(radians) - 1) / NEAR[1] ** 2)
+    few = np.sort(weight, 1)[:, -min(NEIGHBOURS, weight.shape[1]), None]
+    weight = np.where(weight >= few, weight, 0) + 1e-30
+    return weight / weight.sum(1, keepdims=True) @ latents
+
+
+def evaluate(
+    settings: MemorySettings, checkpoint_file: str | None = None, workers: int = 2, json: Path | None = None
+) -> dict[str, float]:
+    """All of it; a table for people, and figures."""
+    model = checkpoint.load(checkpoint_file)
+    seeds = range(settings.first_seed, settings.first_seed + 2 * settings.rooms)
+    columns = (TextColumn("rooms"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns) as progress, processes(workers) as pool:
+        bar = progress.add_task("", total=len(seeds))
+        rooms = []
+        for room in pool.map(partial(visit, checkpoint_file, settings), seeds):
+            rooms.append(room)
+            progress.advance(bar)
+    known, new = rooms[: settings.rooms], rooms[settings.rooms :]
+    with tempfile.TemporaryDirectory() as folder:
+        with VisualMemory(Path(folder) / "memory.sqlite", model.model_id) as memory:
+            kept = remember(memory, known)
+            figures = {"keyframes": float(len(memory))} | recognition(memory, kept, known, new)
+    views = [[seen for n, seen in kept.values() if n == number] for number in range(len(known))]
+    told = [
+        foretelling(room, seen, NeuralParameters(), model.config.latent_dim)
+        for room, seen in zip(known, views, strict=True)
+    ]
+    errors = {f"{name}_error": float(np.mean([one[name] for one in told])) for name in told[0]}
+    figures |= errors
+    for other in ("copy", "store", "average"):
+        figures[f"neural_gain_over_{other}"] = 1 - errors["neural_error"] / errors[f"{other}_error"]
+    table = Table("figure", "value", title=f"{settings.rooms} rooms, and as many never seen")
+    for name, value in figures.items():
+        table.add_row(name, f"{value:.3f}")
+    Console().print(table)
+    write_figures(json, figures, asdict(settings))
+    return figures
