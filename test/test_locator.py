@@ -64,6 +64,20 @@ def test_what_is_looked_at_and_is_not_the_goal_speaks_against_the_place(agent, w
     assert locator._evidence.min() < -1  # nats
 
 
+def test_a_place_looked_about_in_vain_is_held_to_be_another(agent, world):
+    state = look_around(agent, world, SEED + 1)
+    locator = GoalLocator(agent.model)
+    locator.refute(np.zeros(3))  # nothing is known yet, so nothing can be refuted
+    goal = agent.image_goal(world.goal_frame()).latent
+    place = locator.locate(state, goal)
+    for _ in range(4):
+        locator.refute(place.pose)
+    after = locator.locate(state, goal)
+    assert np.hypot(*(after.pose[:2] - place.pose[:2])) > 0.3
+    locator.reset()
+    assert np.allclose(locator.locate(state, goal).pose, place.pose)
+
+
 def test_what_the_map_left_is_kept_until_the_grid_leaves_it(agent, world):
     state = look_around(agent, world, SEED + 2)
     goal = agent.image_goal(world.goal_frame()).latent

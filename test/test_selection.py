@@ -369,6 +369,20 @@ def test_it_explores_towards_what_is_not_known_and_says_when_nothing_is_left():
     assert plan.status == PlanStatus.GOAL_REACHED and plan.message == "nothing more to learn"
 
 
+def test_ground_that_was_known_stays_so_when_the_map_moves_on():
+    explorer = Explorer(P)
+    there = known_floor(False)
+    assert explorer.look(state(), there).gain < P.explored_gain
+    moved = replace(there, origin=there.origin + [2.0, 0.0], uncertainty=np.full((28, 28), 0.5))
+    assert 1.0 < explorer.look(state(10.0, pose=(2, 0, 0)), moved).gain  # ten columns are new
+    forgotten = replace(there, uncertainty=np.full((28, 28), 0.5))
+    assert explorer.look(state(20.0), forgotten).gain < P.explored_gain  # the map forgot, it did not
+    far = replace(forgotten, origin=there.origin + 1000.0)
+    assert explorer.look(state(40.0, pose=(1000, 1000, 0)), far).gain > 1.0
+    explorer.reset()
+    assert explorer.look(state(60.0), forgotten).gain > 1.0
+
+
 def test_walls_hide_what_is_not_known_behind_them():
     space = known_floor(True)
     space.clearance[15:17] = -0.3

@@ -116,7 +116,7 @@ TRIALS = {
     "pose": Trial(),
     "movers": Trial(moving=2, seconds=30.0),
     "image_2.5m": Trial(GoalKind.IMAGE, (0.7, 2.5), seconds=60.0),
-    "image_room": Trial(GoalKind.IMAGE, (2.5, 5.5), seconds=60.0),
+    "image_room": Trial(GoalKind.IMAGE, (2.5, 5.5), seconds=120.0),
 }
 CONTROLLERS = ("world_model", "rgb", "blind", "reactive", "oracle")
 SEEING = ("world_model", "rgb")  # those that can be shown a goal; the rest are told where it is

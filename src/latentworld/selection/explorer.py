@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ REACH = np.arange(1, 12) * 0.22  # metres along each
 STRIDE = 2  # cells from one place tried to the next
 KNOWN, UNKNOWN = 0.22, 0.36  # metres of doubt about clearance: all is known, nothing is
 AROUND, ENOUGH = 0.9, 0.8  # metres about the robot; share of that which has been seen once it has looked around
+SIDE = 160  # cells a side of the ground of which it is remembered how well it was known
 ROOM = 0.05  # metres beside the base that a place to look from must have
 PATIENCE = 6.0  # seconds after which another place is chosen
 REACHABLE = 8.0  # metres, narrow ground counting for more: what is farther is behind something
@@ -41,9 +43,11 @@ class Explorer:
     def reset(self) -> None:
         self._prospect: Prospect | None = None
         self._since = 0
+        self._known = KnownGround()
 
     def look(self, state: WorldState, space: FreeSpace) -> Prospect:
         """Where to look from next; its gain is 0 where nothing more is to be learned within reach."""
+        space = self._known.note(space)
         if (
             self._prospect is None
             or self._done(state)
@@ -69,6 +73,29 @@ class Explorer:
         far = far + TURNING * np.abs(turn(poses[:, 2] - state.pose[2])) / np.pi
         best = int((gains * (far < REACHABLE) / (1.0 + far)).argmax())
         return Prospect(poses[best], float(gains[best] * (far[best] < REACHABLE)))
+
+
+class KnownGround:
+    """How well the ground was known at best. A map that moves along with the robot leaves behind what it knew: without
+    this, the robot would go back and forth between two ends of a hall for ever.
+    """
+
+    def __init__(self) -> None:
+        self._least = np.full((SIDE, SIDE), np.inf, np.float32)
+        self._first: np.ndarray | None = None  # (2,) odom of the first cell
+
+    def note(self, space: FreeSpace) -> FreeSpace:
+        """The same ground, with the least uncertainty that each of its cells has had."""
+        rows, columns = space.uncertainty.shape
+        if self._first is None:
+            self._first = space.origin - space.cell * ((SIDE - np.array([columns, rows])) // 2)
+        column, row = np.round((space.origin - self._first) / space.cell).astype(int)
+        if not (0 <= column <= SIDE - columns and 0 <= row <= SIDE - rows):
+            self.__init__()
+            return self.note(space)
+        there = self._least[row : row + rows, column : column + columns]
+        np.minimum(there, space.uncertainty, out=there)
+        return replace(space, uncertainty=there.copy())
 
 
 def looked_around(state: WorldState, space: FreeSpace) -> bool:

@@ -18,8 +18,12 @@ ASTRAY = 0.4  # share of goals whose likeness the map shows elsewhere: so much m
 HELD = 0.6  # of the likeliest place's probability, down to which the robot keeps to the one it is driving to
 SIDE = 3  # maps a side of the grid on which places that the map has left are kept
 
+REFUTED = 2.5  # nats against a place about which the robot has looked in vain
 CERTAIN = 6.0  # the most that one look may say, in nats: some walls look alike
 ALIKE = (0.2, 0.25)  # metres, radians by which two poses may differ and still show the same
+NEAREST = 0.3  # share below which a look says nothing of a pose: a few looks from beside it must not speak against it
+CAUTION = 1.5  # nats off what a look says: places that the map takes for the goal look more like it than others do
+LOOKS, STEADY = 20, 3.0  # looks from a pose after which what they say on average counts for so many
 FADING = 0.997  # of an earlier look's standing, a call: what was looked at may change
 
 
@@ -54,6 +58,7 @@ class GoalLocator:
         self._score = np.full(shape, -np.inf, np.float32)  # of the map; -inf: never mapped
         self._looked = np.zeros(shape, np.float32)  # how often a pose has been looked from, or nearly so
         self._evidence = np.zeros(shape, np.float32)  # what such a look says, in nats, on average
+        self._refuted = np.zeros((1, *shape[1:]), np.float32)  # nats against places, under every heading
 
     def locate(self, state: WorldState, goal: Latent) -> Place:
         """The likeliest place by all that is known. Raises LatentworldError for a latent of another model."""
@@ -66,6 +71,14 @@ class GoalLocator:
         self._score[:, rows, columns] = SHARPNESS * score
         self._look(state, belief.latent[0], goal)
         return self._likeliest(state)
+
+    def refute(self, pose: np.ndarray) -> None:
+        """The robot has looked about ``pose`` (x, y, ...) long enough to have arrived if that were the goal."""
+        if self._first is None:
+            return
+        cell = self.model.config.cell
+        x, y = (self._first[i] + np.arange(self.side) * cell - pose[i] for i in (0, 1))
+        self._refuted[0][np.hypot(x, y[:, None]) < NEAR] -= REFUTED
 
     def _corner(self, state: WorldState, belief: Belief) -> np.ndarray:
         """(2,) column and row of the grid at which the map begins. Map and grid share their cells: the map's axes are
@@ -84,7 +97,7 @@ class GoalLocator:
     def _shift(self, by: np.ndarray) -> None:
         """Move the grid by columns and rows (2,)."""
         self._first = self._first + by * self.model.config.cell
-        for layer, empty in ((self._score, -np.inf), (self._looked, 0), (self._evidence, 0)):
+        for layer, empty in ((self._score, -np.inf), (self._looked, 0), (self._evidence, 0), (self._refuted, 0)):
             layer[:] = np.roll(layer, -by[::-1], (1, 2))
             for axis, shift in zip((2, 1), by, strict=True):
                 entered = slice(self.side - shift, self.side) if shift > 0 else slice(0, -shift)
@@ -101,6 +114,7 @@ class GoalLocator:
         far = np.square((x - state.pose[0]) / ALIKE[0]) + np.square((y - state.pose[1]) / ALIKE[0])[:, None]
         off = np.square(turn(self.headings - state.pose[2]) / ALIKE[1])
         share = np.exp(-far[None] - off[:, None, None]).astype(np.float32)
+        share[share < NEAREST] = 0
         window = np.s_[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
         self._looked *= FADING
         looked, evidence = self._looked[window], self._evidence[window]  # views: what follows changes the grid
@@ -113,7 +127,9 @@ class GoalLocator:
         window = np.s_[:, slice(*rows), slice(*columns)]
         density = np.exp(self._score[window] - self._score[window].max())
         density = (1 - ASTRAY) / density.sum() * density + ASTRAY / density.size
-        density *= np.exp(np.minimum(self._looked[window], 1) * self._evidence[window])
+        looked = self._looked[window]
+        counts = np.minimum(looked, 1) + (STEADY - 1) * np.minimum(looked / LOOKS, 1)
+        density *= np.exp(counts * (self._evidence[window] - CAUTION) + self._refuted[window])
         density /= density.sum()
         x, y = (
             first + np.arange(*ends) * self.model.config.cell

@@ -120,11 +120,14 @@ class ActionSelector:
             place = self.locator.locate(state, goal.latent)
             # Before it has looked about itself, another place may look as much like the goal as any that it knows.
             self._looked = self._looked or looked_around(state, space)
-            # To arrive where the goal most likely is beats never to arrive.
-            ease = self.patience.used(state, place.pose) ** 2
+            used = self.patience.used(state, place.pose)
+            ease = used**2  # to arrive where the goal most likely is beats never to arrive
             there = self._looked and self._there(state, place.pose, goal.tolerance * (CLOSE + (1 - CLOSE) * ease))
             if there and place.here >= p.arrival_probability + (LIKELY - p.arrival_probability) * ease:
                 return place.pose.astype(np.float32), True
+            if used >= 1:  # and yet it has not arrived
+                self.locator.refute(place.pose)
+                self.patience.reset()
             enough = p.place_probability * (KEPT if self._seeking else 1.0)
             self._seeking = self._looked and not there and place.probability >= enough
             if self._seeking:
