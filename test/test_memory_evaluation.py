@@ -7,7 +7,7 @@ from latentworld.evaluation.memory import MemorySettings, evaluate
 
 
 def test_figures_of_a_few_rooms(tmp_path):
-    settings = MemorySettings(rooms=2, first_seed=1_650_000, frames=150, return_frames=60, asked=16)
+    settings = MemorySettings(rooms=2, first_seed=1_650_000, frames=300, return_frames=250, asked=16)
     figures = evaluate(settings, json=tmp_path / "memory.json")
     assert json.loads((tmp_path / "memory.json").read_text())["figures"] == figures
     assert all(math.isfinite(value) for value in figures.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from dataclasses import asdict, replace
 from functools import partial
@@ -79,7 +80,7 @@ def recognition(
             seen_before.append(familiar)
     new_ones = ~np.array(seen_before)
     return {
-        "place_recall_at_1": float(np.mean(right)), "places_asked": float(len(right)),
+        "place_recall_at_1": float(np.mean(right)) if right else math.nan, "places_asked": float(len(right)),
         "never_seen_auroc": auroc(np.array(distances), new_ones.astype(float)),
     }  # fmt: skip
 
