@@ -57,7 +57,7 @@ def later(seen: Seen, by: int) -> tuple[WorldState, Latent]:
 
 def recognition(
     memory: VisualMemory, kept: dict[int, tuple[int, Seen]], known: list[MemoryRoom], new: list[MemoryRoom]
-):
+) -> dict[str, float]:
     """Is the nearest keyframe from the same place; and how far is it, for views known and never seen?"""
     truths = {n: np.array([s.truth for m, s in kept.values() if m == n]) for n in range(len(known))}
     right, distances, seen_before = [], [], []

@@ -81,6 +81,9 @@ class KnownGround:
     """
 
     def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
         self._least = np.full((SIDE, SIDE), np.inf, np.float32)
         self._first: np.ndarray | None = None  # (2,) odom of the first cell
 
@@ -91,7 +94,7 @@ class KnownGround:
             self._first = space.origin - space.cell * ((SIDE - np.array([columns, rows])) // 2)
         column, row = np.round((space.origin - self._first) / space.cell).astype(int)
         if not (0 <= column <= SIDE - columns and 0 <= row <= SIDE - rows):
-            self.__init__()
+            self.forget()  # far from all that it remembers
             return self.note(space)
         there = self._least[row : row + rows, column : column + columns]
         np.minimum(there, space.uncertainty, out=there)

@@ -23,6 +23,7 @@ from latentworld.memory.neural.retention import RETENTIONS
 from latentworld.types import LatentworldError
 
 FORMAT = "latentworld-neural-memory-1"
+FAR = 10.0  # times what is usual, beyond which an outlier moves that no further
 USUAL = 0.02  # share of an update in what is held to be usual
 
 
@@ -68,7 +69,7 @@ class NeuralMemory:
         """
         values = torch.from_numpy(np.array(latents, np.float32))
         self._check(poses, values)
-        keys, weights = self.keys(poses), [weight.requires_grad_() for weight in self._weights()]
+        keys, weights = self.keys(poses), [weight.detach().requires_grad_() for weight in self._weights()]
         told = self._apply(weights, keys)
         error = told.detach() + self._mean - values
         surprise = error.square().mean(1)
@@ -124,7 +125,7 @@ class NeuralMemory:
     def _weights(self) -> list[Tensor]:
         link = RETENTIONS[self.parameters.retention].link
         *hidden, last = self._accumulated
-        return [*(part.clone() for part in hidden), link(last).clone()]
+        return [*hidden, link(last)]
 
     def _apply(self, weights: list[Tensor], keys: Tensor) -> Tensor:
         *hidden, last = weights
@@ -133,24 +134,23 @@ class NeuralMemory:
         return keys @ last.T
 
     def _step(self, slopes: tuple[Tensor, ...]) -> bool:
-        """False where it would have led to what is no number: then all is as it was at the last snapshot."""
+        """False, and nothing is changed, where it would lead to what is no number."""
         p, fade = self.parameters, RETENTIONS[self.parameters.retention].fade
         steep = math.sqrt(sum(float(slope.square().sum()) for slope in slopes))
+        if not math.isfinite(steep):
+            return False
         cut = min(1.0, p.clamp * self._slope / max(steep, 1e-12)) if self._slope else 1.0
         for momentum, accumulated, slope in zip(self._momentum, self._accumulated, slopes, strict=True):
             momentum.mul_(p.momentum).sub_(slope, alpha=p.rate * cut * (1 - p.momentum))
             accumulated.copy_(fade(accumulated, p.forgetting)).add_(momentum)
-        if not all(map(_finite, self._accumulated)):
-            self.rollback()
-            return False
         self.writes += 1
         self._slope += max(USUAL, 1 / self.writes) * (steep * cut - self._slope)
         return True
 
     def _notice(self, keys: Tensor, values: Tensor, surprise: float) -> None:
         share = max(USUAL, 1 / self.writes)
-        self._mean += share * (values.mean(0) - self._mean)
-        self._error += share * (surprise - self._error)
+        self._mean += share * (values - self._mean).clamp(-FAR, FAR).mean(0)
+        self._error += share * (min(surprise, FAR * self._error) - self._error)
         self._known += keys.T @ (1 - keys @ self._known) / len(keys)
 
     def _state(self) -> dict[str, Tensor]:
