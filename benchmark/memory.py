@@ -41,10 +41,12 @@ TOP = 10
 
 
 class Drive:
-    """The same walk for the same seed, however much of it is asked for. dimensions: of the latents."""
+    """The same walk for the same seed, however much of it is asked for. dimensions: of the latents. looks: those, the
+    last ones, that they are found by.
+    """
 
-    def __init__(self, dimensions: int, seed: int):
-        self.dimensions, self.seed = dimensions, seed
+    def __init__(self, dimensions: int, looks: int, seed: int):
+        self.dimensions, self.looks, self.seed = dimensions, looks, seed
         random = np.random.default_rng(seed)
         self.mixing, self.phase = random.normal(0, 1.0, (4, dimensions)), random.uniform(0, 2 * np.pi, dimensions)
 
@@ -71,15 +73,15 @@ class Questions:
     def __init__(self, drive: Drive, count: int):
         random = np.random.default_rng((drive.seed, 1 << 40))
         poses = random.uniform((0, 0, -np.pi), (*FLAT, np.pi), (count, 3))
-        self.latents = drive.seen(poses, random)
+        self.latents, self.looks = drive.seen(poses, random), drive.looks
         self.distances, self.ids = np.full((count, TOP), np.inf), np.zeros((count, TOP), np.int64)
 
     def take(self, first: int, latents: np.ndarray) -> None:
         """Rows from index ``first`` on, ids counting from 1."""
-        wide = latents.astype(np.float32)
-        rough = np.einsum("nd,nd->n", wide, wide) - 2 * self.latents @ wide.T
+        wide, asked = latents[:, -self.looks :].astype(np.float32), self.latents[:, -self.looks :]
+        rough = np.einsum("nd,nd->n", wide, wide) - 2 * asked @ wide.T
         for i, near in enumerate(np.argpartition(rough, TOP, axis=1)[:, : 2 * TOP]):
-            both = np.concatenate([self.distances[i], distances(latents[near], self.latents[i])])
+            both = np.concatenate([self.distances[i], distances(wide[near], asked[i])])
             ids = np.concatenate([self.ids[i], first + near + 1])
             best = np.argsort(both)[:TOP]
             self.distances[i], self.ids[i] = both[best], ids[best]
@@ -93,7 +95,7 @@ def size_of(path: Path) -> int:
 def fill(path: Path, drive: Drive, rows: int, questions: Questions, stops: list[int], stopped: Callable) -> float:
     """Rows a second, the making of them not counted. stopped(rows): called after each of ``stops``."""
     spent, store = 0.0, KeyframeStore(path, rows=2000)
-    frame, model = store.lay_frame("odom", BEGIN), store.model(MODEL, drive.dimensions)
+    frame, model = store.lay_frame("odom", BEGIN), store.model(MODEL, drive.dimensions, drive.looks)
     covariance = np.eye(3)
     columns = (TextColumn("rows"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns) as progress:
@@ -222,9 +224,11 @@ def draw(curves: list[dict[str, float]], path: Path) -> None:
     figure.savefig(path, dpi=110)
 
 
-def measure(rows: int, dimensions: int, queries: int, seed: int, folder: Path) -> tuple[dict[str, float], list[dict]]:
+def measure(
+    rows: int, dimensions: int, looks: int, queries: int, seed: int, folder: Path
+) -> tuple[dict[str, float], list[dict]]:
     """All figures, and the same at fewer rows on the way there."""
-    drive = Drive(dimensions, seed)
+    drive = Drive(dimensions, looks, seed)
     questions, curves = Questions(drive, queries), []
     path = folder / "life" / "memory.sqlite"
     path.parent.mkdir()
@@ -243,16 +247,17 @@ def measure(rows: int, dimensions: int, queries: int, seed: int, folder: Path) -
 def main(
     file: Annotated[Optional[Path], typer.Option("--json", metavar="F", help="File to write figures to.")] = None,
     rows: Annotated[int, typer.Option(min=20_000, help="Keyframes kept.")] = 200_000,
-    dimensions: Annotated[int, typer.Option(help="Of a latent.")] = 256,
+    dimensions: Annotated[int, typer.Option(help="Of a latent.")] = 320,
+    looks: Annotated[int, typer.Option(help="Of these, the last ones, that latents are found by.")] = 64,
     queries: Annotated[int, typer.Option(min=20, help="Of each kind.")] = 300,
     seed: int = 0,
     picture: Annotated[Optional[Path], typer.Option(help="PNG of the curves over rows.")] = None,
     folder: Annotated[Optional[Path], typer.Option(help="To make the memory in.  [default: a temporary one]")] = None,
 ) -> None:
     """How fast the visual memory keeps and answers."""
-    settings = {"rows": rows, "dimensions": dimensions, "queries": queries, "seed": seed}
+    settings = {"rows": rows, "dimensions": dimensions, "looks": looks, "queries": queries, "seed": seed}
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
-        figures, curves = measure(rows, dimensions, queries, seed, Path(temporary))
+        figures, curves = measure(rows, dimensions, looks, queries, seed, Path(temporary))
     table = Table("figure", "value", title=f"{rows:,} keyframes of {dimensions} dimensions")
     for name, value in figures.items():
         table.add_row(name, f"{value:,.3f}")

@@ -28,9 +28,10 @@ from latentworld.ros.worker import Worker
 class Graph:
     """A context of its own, a node in it, and what that node heard."""
 
-    def __init__(self, name: str = "test") -> None:
+    def __init__(self, name: str = "test", domain: int | None = None) -> None:
+        """domain: ROS domain id; ``None``: that of the run, heard by all its other graphs."""
         self.context = rclpy.Context()
-        rclpy.init(args=[], context=self.context)
+        rclpy.init(args=[], context=self.context, domain_id=domain)
         self.node = rclpy.create_node(name, context=self.context)
         self.executor = SingleThreadedExecutor(context=self.context)
         self.executor.add_node(self.node)

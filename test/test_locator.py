@@ -61,7 +61,7 @@ def test_what_is_looked_at_and_is_not_the_goal_speaks_against_the_place(agent, w
     for _ in range(3):
         after = locator.locate(state, goal).here
     assert after <= before
-    assert locator._evidence.min() < -1  # nats
+    assert locator._looks.evidence.min() < -1  # nats
 
 
 def test_a_place_looked_about_in_vain_is_held_to_be_another(agent, world):
@@ -110,7 +110,7 @@ def test_a_latent_of_another_model_is_refused(agent, world):
 
 def test_views_of_one_place_are_told_from_others_by_the_shipped_model(world):
     model = checkpoint.load()
-    same, others = [], []
+    same, others, aside = [], [], []
     with torch.inference_mode():
         for seed in range(SEED, SEED + 12):
             world.reset(seed)
@@ -118,8 +118,13 @@ def test_views_of_one_place_are_told_from_others_by_the_shipped_model(world):
             close = there + (0.08, -0.06, 0.05)
             frames = [world.view(pose) for pose in (there, close, np.zeros(3))]
             rgb, depth = (torch.from_numpy(np.stack([getattr(f, part) for f in frames])) for part in ("rgb", "depth"))
-            one, again, other = model.encode(rgb, depth)
-            assert torch.isclose(model.same_view(one, other), model.same_view(other, one), atol=1e-4)
-            same.append(model.same_view(one, again).item())
-            others.append(model.same_view(one, other).item())
+            one, again, other = model.encode(rgb, depth).split(1)
+            match = model.views(one, other)
+            assert torch.isclose(match.same, model.views(other, one).same, atol=1e-4)
+            same.append(model.views(one, again).same.item())
+            others.append(match.same.item())
+            beside = world.view(there + (*(0.4 * np.array([-np.sin(there[2]), np.cos(there[2])])), 0.0))
+            beside = model.encode(torch.from_numpy(beside.rgb)[None], torch.from_numpy(beside.depth)[None])
+            aside.append(model.views(one, beside).pose[0, :2].numpy())
     assert np.mean(np.array(same) > 0) >= 0.8 and np.mean(np.array(others) < 0) >= 0.9
+    assert np.median(np.hypot(*(np.array(aside) - (0.0, 0.4)).T)) < 0.15  # metres; half a metre aside is another view

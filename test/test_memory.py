@@ -8,7 +8,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from walks import ALL, DIMENSIONS, MODEL, filled, latent_at, state_at, walk_through
+from walks import ALL, DIMENSIONS, MODEL, as_kept, filled, latent_at, state_at, walk_through
 
 from latentworld.memory import KeyframeGate, MemoryParameters, MemoryQuery, VisualMemory
 from latentworld.memory.familiarity import equal_error
@@ -48,7 +48,7 @@ def reference(walk, query: MemoryQuery) -> list[int]:
         key = np.hypot(*(poses[:, :2] - np.asarray(query.place[:2])).T)
         keep &= key <= query.radius
     if query.latent is not None:
-        key = np.linalg.norm(vectors.astype(np.float16).astype(np.float64) - query.latent.vector, axis=1)
+        key = np.linalg.norm(as_kept(vectors).astype(np.float64) - query.latent.vector, axis=1)
     order = np.argsort(np.where(keep, key, np.inf), kind="stable")[: min(query.limit, keep.sum())]
     return (order + 1).tolist()
 

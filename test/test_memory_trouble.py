@@ -115,10 +115,10 @@ def test_a_sealing_that_fails_is_tried_again_and_hides_nothing(tmp_path, monkeyp
     real, failing = sealing.segment.write, threading.Event()
     failing.set()
 
-    def write(path, span, rows):
+    def write(path, span, rows, looks):
         if failing.is_set():
             raise OSError(errno.ENOSPC, "No space left on device")
-        real(path, span, rows)
+        real(path, span, rows, looks)
 
     monkeypatch.setattr(sealing.segment, "write", write)
     monkeypatch.setattr(writer, "AGAIN", 0.01)

@@ -52,7 +52,7 @@ def test_appearance_changes_nothing_that_drives(model, belief):
     pose, ahead = torch.randn(2, 3, 3), torch.full((2, 3, 1), 0.5)
     assert torch.equal(model.foresee(one, pose, ahead)[0], model.foresee(two, pose, ahead)[0])
     assert torch.equal(model.place.described(latent), model.place.described(other))
-    assert not torch.equal(model.same_view(latent, latent.flip(0)), model.same_view(other, latent.flip(0)))
+    assert not torch.equal(model.views(latent, latent.flip(0)).same, model.views(other, latent.flip(0)).same)
 
 
 def test_unknown_depth_is_no_depth():

@@ -72,7 +72,7 @@ def test_both_ways_say_the_same_things(robot):
     robot.wait_for(lambda: all(robot.heard[topic] for topic in TOPICS), what="every topic")
     latent, state, plan = (robot.heard[topic][-1] for topic in ("latent_observation", "world_state", "plan"))
     assert latent.model_id == state.model_id == plan.model_id != ""
-    assert (list(latent.latent.shape), latent.header.frame_id) == ([320], "camera")
+    assert (list(latent.latent.shape), latent.header.frame_id) == ([1344], "camera")
     assert len(state.belief.data) == 4 * state.belief.shape[0]
     assert any(np.isfinite(p.cost_spread) and p.status == Plan.OK and p.samples >= 64 for p in robot.heard["plan"])
     names = {name for name, _ in robot.node.get_node_names_and_namespaces()}

@@ -18,15 +18,14 @@ from ros_graph import Graph
 from sensor_msgs.msg import Image
 
 from latentworld.memory import VisualMemory
-from latentworld.model.checkpoint import save
-from latentworld.model.config import ModelConfig
-from latentworld.model.world_model import WorldModel
+from latentworld.model.checkpoint import load, shipped
 from latentworld.perception.encoder import PerceptionEncoder
 from latentworld.ros import qos
 from latentworld.ros.codecs import from_time, latent_to_message, state_to_message, to_time
+from latentworld.ros.domain import unused_domain
 from latentworld.ros.images import to_image
 from latentworld.ros.moments import Moments
-from latentworld.ros.tensors import to_tensor
+from latentworld.ros.tensors import from_tensor, to_tensor
 from latentworld.ros.transforms import quaternion_of_yaw
 from latentworld.ros.visual_memory import VisualMemoryNode
 from latentworld.ros.worker import Worker
@@ -43,19 +42,16 @@ def state_of(stamp: int, pose=(0.0, 0.0, 0.0), model_id: str = "m", exposed: int
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    """A checkpoint with weights that nobody trained: enough to tell one picture from another."""
-    path = tmp_path_factory.mktemp("model") / "untrained.safetensors"
-    model = WorldModel(ModelConfig()).eval().requires_grad_(False)
-    save(model, path)
-    return path, PerceptionEncoder(model)
+def model():
+    """The shipped checkpoint."""
+    return shipped(), PerceptionEncoder(load())
 
 
 class Scene(Graph):
     """A running node, with what it listens to published by hand."""
 
     def __init__(self, path, checkpoint, encoder):
-        super().__init__()
+        super().__init__(domain=unused_domain())  # several are up at once, and all drive the same way
         self.encoder, self.worker, self.path = encoder, Worker(), path
         settings = {"path": str(path), "checkpoint": str(checkpoint), "memory.commit_interval": 0.01}
         overrides = [Parameter(name, value=value) for name, value in settings.items()]
@@ -145,7 +141,7 @@ def test_a_keyframe_says_all_that_is_known_of_it(scene):
 
 
 def bad_questions(scene):
-    width = scene.encoder.model.config.vector_dim
+    width = scene.encoder.model.config.kept_dim
     good = to_tensor(np.zeros(width, np.float32))
     image = to_image(scene.pictures[0], 0, "camera")
     bayer = to_image(scene.pictures[0], 0, "camera")
@@ -274,3 +270,17 @@ def test_a_corrected_path_moves_what_was_seen_and_a_place_is_forgotten(model, tm
             answer = forget(**keys)
             assert not answer.success and said in answer.message and "\n" not in answer.message
         assert sorted(scene.found(limit=10)) == [1, 2, 4, 5]
+
+
+def test_it_says_what_would_be_seen_from_a_place(scene):
+    scene.memory._memory.flush()  # learned on a thread of its own
+    here = scene.ask(use_place=True, place=Pose2D(x=2.0, y=0.0, theta=0.0), foretell=True)
+    assert here.success, here.message
+    told = from_tensor(here.foretold, "foretold", None)
+    kept = scene.encoder.encode(Frame(BEGIN, scene.pictures[2])).vector[: len(told)]
+    other = scene.encoder.encode(Frame(BEGIN, scene.pictures[5])).vector[: len(told)]
+    assert len(told) == 256 and np.square(told - kept).mean() < 0.5 * np.square(told - other).mean()
+    assert here.familiarity > 0.8
+    for keys in ({"foretell": True}, {"foretell": True, "use_place": True, "frame_id": "odom"}):
+        answer = scene.ask(**keys)
+        assert not answer.success and "foretell: expected a place in odom" in answer.message

@@ -391,14 +391,27 @@ def test_walls_hide_what_is_not_known_behind_them():
 
 def test_patience_is_used_up_about_one_place_and_begins_anew_at_another():
     patience, here, there = Patience(10.0), np.array([1.0, 0.0, 0.0]), np.array([3.0, 0.0, 0.0])
-    assert patience.used(state(0.0, pose=(1, 0, 0)), here) == 0
-    assert patience.used(state(0.5, pose=(1.3, 0, 0)), here + 0.1) == pytest.approx(0.05)
-    assert patience.used(state(1.0, pose=(2.0, 0, 0)), here) == pytest.approx(0.05)  # away from it
-    assert patience.used(state(90.0, pose=(1, 0, 0)), here) == pytest.approx(0.15)  # a gap is no looking
-    assert patience.used(state(89.0, pose=(1, 0, 0)), here) == pytest.approx(0.15)  # nor is a clock that went back
+    assert patience.used(state(0.0, pose=(1, 0, 0)), here, 0.0) == 0
+    assert patience.used(state(0.5, pose=(1.3, 0, 0)), here + 0.1, 0.0) == pytest.approx(0.05)
+    assert patience.used(state(1.0, pose=(2.0, 0, 0)), here, 0.0) == pytest.approx(0.05)  # away from it
+    assert patience.used(state(90.0, pose=(1, 0, 0)), here, 0.0) == pytest.approx(0.15)  # a gap is no looking
+    assert patience.used(state(89.0, pose=(1, 0, 0)), here, 0.0) == pytest.approx(0.15)  # nor is a clock that went back
     for t in range(90, 110):
-        used = patience.used(state(t, pose=(1, 0, 0)), here)
+        used = patience.used(state(t, pose=(1, 0, 0)), here, 0.0)
     assert used == 1
-    assert patience.used(state(111.0, pose=(3, 0, 0)), there) == 0
+    assert patience.used(state(111.0, pose=(3, 0, 0)), there, 0.0) == 0
     patience.reset()
-    assert patience.used(state(112.0, pose=(3, 0, 0)), there) == 0
+    assert patience.used(state(112.0, pose=(3, 0, 0)), there, 0.0) == 0
+
+
+def test_where_nothing_is_like_what_is_wanted_patience_is_short():
+    here = np.array([1.0, 0.0, 0.0])
+    lost = {}
+    for name, says in (("unlike", (-5.0, -4.0)), ("once alike", (-5.0, 1.0))):
+        patience = Patience(10.0)
+        patience.used(state(0.0, pose=(1, 0, 0)), here, 0.0)
+        lost[name] = next(
+            t for t in range(1, 20)
+            if patience.used(state(t, pose=(1, 0, 0)), here, says[t == 2]) and patience.lost
+        )  # fmt: skip
+    assert 4 <= lost["unlike"] <= 5 and lost["once alike"] == 10

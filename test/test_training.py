@@ -10,15 +10,19 @@ import torch
 
 from latentworld.model import checkpoint
 from latentworld.model.config import ModelConfig
+from latentworld.model.latent_map import relative
+from latentworld.model.view_matcher import Match
 from latentworld.model.world_model import WorldModel
 from latentworld.training.driving.batches import RATE, sample
 from latentworld.training.driving.collect import CollectSettings, collect
 from latentworld.training.driving.drives import Drives
+from latentworld.training.driving.gallery import Gallery, GallerySettings, look
+from latentworld.training.driving.gallery import collect as collect_views
 from latentworld.training.driving.objective import _tried
 from latentworld.training.driving.recipe import RECIPES
 from latentworld.training.driving.task import DrivingTask
 from latentworld.training.driving.validation import validate
-from latentworld.training.driving.views import sample_views, told_apart
+from latentworld.training.driving.views import match_losses, sample_views, told_apart
 from latentworld.training.episodes import EpisodeWriter
 from latentworld.training.scores import auroc
 from latentworld.training.train import recipe_named
@@ -26,6 +30,16 @@ from latentworld.training.trainer import SAVE_EVERY, Trainer
 from latentworld.types import LatentworldError
 
 SETTINGS = CollectSettings(rooms=3, first_seed=40, rows=60, queries=8)
+
+
+VIEWS = GallerySettings(rooms=2, first_seed=40, places=4)
+
+
+@pytest.fixture(scope="module")
+def gallery(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "gallery.h5"
+    collect_views(path, VIEWS, workers=2)
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -99,12 +113,12 @@ def test_free_space_labels_agree_with_contacts(data):
     assert (query[..., 3] <= 2).all()
 
 
-def test_training_repeats_bit_for_bit_and_resumes_where_it_was_stopped(data, tmp_path, monkeypatch):
+def test_training_repeats_bit_for_bit_and_resumes_where_it_was_stopped(data, gallery, tmp_path, monkeypatch):
     recipe = replace(RECIPES["smoke"], train=SETTINGS)
     torch.set_num_threads(1)
-    whole = Trainer(DrivingTask(recipe, Drives(data)), tmp_path / "whole").run()
+    whole = Trainer(DrivingTask(recipe, Drives(data), Gallery(gallery)), tmp_path / "whole").run()
     monkeypatch.setattr("latentworld.training.trainer.SAVE_EVERY", 2)
-    broken = Trainer(DrivingTask(recipe, Drives(data)), tmp_path / "broken")
+    broken = Trainer(DrivingTask(recipe, Drives(data), Gallery(gallery)), tmp_path / "broken")
     learn, count = broken._learn, []
 
     def stop_in_the_second_stage(*args):
@@ -116,7 +130,7 @@ def test_training_repeats_bit_for_bit_and_resumes_where_it_was_stopped(data, tmp
     broken._learn = stop_in_the_second_stage
     with pytest.raises(KeyboardInterrupt):
         broken.run()
-    resumed = Trainer(DrivingTask(recipe, Drives(data)), tmp_path / "broken").run()
+    resumed = Trainer(DrivingTask(recipe, Drives(data), Gallery(gallery)), tmp_path / "broken").run()
     assert checkpoint.model_id(whole) == checkpoint.model_id(resumed)
     lines = [json.loads(line) for line in (tmp_path / "whole" / "log.jsonl").read_text().splitlines()]
     assert [(line["stage"], line["step"]) for line in lines] == [
@@ -136,37 +150,66 @@ def test_the_encoder_rests_in_the_second_stage(data, tmp_path):
     assert not torch.equal(only_first.recurrence.cell.weight_hh, both.recurrence.cell.weight_hh)
 
 
-def test_appearance_is_learned_beside_what_drives(data, tmp_path):
+def test_appearance_is_learned_beside_what_drives(data, gallery, tmp_path):
     recipe = replace(RECIPES["smoke"], train=SETTINGS)
     two = Trainer(DrivingTask(replace(recipe, stages=recipe.stages[:2]), Drives(data)), tmp_path / "a").run()
-    three = Trainer(DrivingTask(recipe, Drives(data)), tmp_path / "b").run()
+    three = Trainer(DrivingTask(recipe, Drives(data), Gallery(gallery)), tmp_path / "b").run()
     before = two.state_dict()
     changed = {name for name, tensor in three.state_dict().items() if not torch.equal(tensor, before[name])}
-    learned = {
-        name
-        for name, _ in three.named_parameters()
-        if name.startswith(("appearance.", "same_view.looks.", "same_view.shares"))
-    }
+    learned = {name for name, _ in three.named_parameters() if name.startswith(("appearance.", "views."))}
     assert changed - learned <= {name for name, _ in three.named_buffers() if name.startswith("appearance.")}
     assert {name for name in learned if name.endswith("weight")} <= changed
+    with pytest.raises(LatentworldError, match="learned from a gallery, got none"):
+        Trainer(DrivingTask(recipe, Drives(data)), tmp_path / "c").run()
 
 
-def test_views_are_paired_within_a_room_by_their_poses(data):
-    drives = Drives(data)
-    views = sample_views(drives, np.random.default_rng(0), 3, 5)
-    assert len(views.rgb) == len(views.depth) == 3 * 5 * 3
-    assert (views.pairs[0] // 15 == views.pairs[1] // 15).all()
-    assert 0 < views.alike.float().mean() < 1
-    again = sample_views(drives, np.random.default_rng(0), 3, 5)
+def test_a_gallery_shows_one_heading_from_side_by_side(gallery):
+    views = Gallery(gallery)
+    assert len(views) == VIEWS.rooms
+    for number in range(len(views)):
+        pixels, depth, poses = views.room(number)
+        assert len(pixels) == len(depth) == len(poses) == VIEWS.places * VIEWS.views
+        assert pixels.std() > 10 and 300 < np.median(depth) < 6001
+        clusters = torch.from_numpy(poses).unflatten(0, (VIEWS.places, VIEWS.views))
+        off = relative(clusters[:, :1], clusters[:, 1:])
+        assert (off[:, :, :2].norm(dim=2) < 1.01).all() and (off[:, 0].abs() < 0.21).all()  # the second view
+        assert off[..., 1].abs().max() > 0.4  # to the side of its place, under much the same heading
+    again = look(VIEWS, VIEWS.first_seed)
+    assert np.array_equal(again["pixels"], views.room(0)[0]) and set(again["light"]) == {0, 1}
+    with pytest.raises(LatentworldError, match="expected a gallery"):
+        Gallery(gallery.parent / "nothing.h5")
+
+
+def test_views_are_paired_within_a_room(gallery):
+    views = sample_views(Gallery(gallery), np.random.default_rng(0), 2, 50)
+    assert views.pairs.shape == (2, 100) and len(views.rgb) == len(views.depth) == len(views.poses)
+    one, other = views.pairs
+    assert (one != other).all() and torch.equal(views.rooms[one], views.rooms[other])
+    off = relative(views.poses[one], views.poses[other])
+    same = (off[:, :2].norm(dim=1) < 0.2) & (off[:, 2].abs() < 0.2)
+    assert 0.1 < same.float().mean() < 0.5
+    again = sample_views(Gallery(gallery), np.random.default_rng(0), 2, 50)
     assert torch.equal(views.pairs, again.pairs) and torch.equal(views.rgb, again.rgb)
 
 
 def test_the_worst_mistake_counts_as_much_as_all_others():
-    alike = torch.tensor([True] + [False] * 100)
-    fine = torch.full((101,), -8.0).index_fill(0, torch.tensor([0]), 8.0)
+    fine = torch.full((100,), -8.0)
     wrong = fine.clone()
     wrong[5] = 8.0
-    assert told_apart(fine, alike) < 0.01 < 3 < told_apart(wrong, alike)
+    alike = torch.tensor([8.0])
+    assert told_apart(alike, fine) < 0.01 < 3 < told_apart(alike, wrong)
+
+
+def test_a_pose_is_learned_of_views_near_each_other_alone():
+    true = torch.tensor([[0.1, 0.0, 0.1], [0.5, 0.3, 0.2], [3.0, 0.0, 0.0]])
+    told = Match(torch.tensor([5.0, -5.0, -5.0]), torch.tensor([5.0, 5.0, -5.0]), true.clone(), torch.zeros(3, 3))
+    right = match_losses(told, true)
+    assert right["pose"] == 0 and right["same"] < 0.05 and right["near"] < 0.05
+    far, near = true.clone(), true.clone()
+    far[2] += 1
+    near[1] += 1
+    assert match_losses(told._replace(pose=far), true)["pose"] == 0
+    assert match_losses(told._replace(pose=near), true)["pose"] > 1
 
 
 @pytest.mark.parametrize("arm, taught_by", [("pixels", {"predict"}), ("decoder", {"paint", "recall", "sigreg"})])
@@ -180,10 +223,9 @@ def test_what_is_taught_by_pixels_drives_without_its_decoder(data, arm, taught_b
     loss.backward()
     still = {name for name, p in task.model.named_parameters() if p.grad is None}
     doubts = {name for name, _ in task.model.named_parameters() if name.startswith("predictor.doubt")}
-    later = {name for name, _ in task.model.named_parameters() if name.startswith(("same_view", "appearance"))}
+    later = {name for name, _ in task.model.named_parameters() if name.startswith(("views.", "appearance."))}
     assert doubts and still == later | (doubts if arm == "pixels" else set())
-    looks = (*task.model.appearance.parameters(), *task.model.same_view.looks.parameters(), task.model.same_view.shares)
-    assert len(learned) == len(list(task.model.parameters())) - len(looks)
+    assert len(learned) == len(list(task.model.parameters())) - len(later)
     alone, rgb = task.model.eval().without_decoder().eval(), batch.rgb[0]
     assert torch.equal(alone.encode(rgb), task.model.encode(rgb))
     assert task.model.paint(alone.encode(rgb)).shape == (len(rgb), 4, 64, 64)
@@ -257,7 +299,7 @@ def test_the_likelihood_of_a_place_cannot_be_won_by_being_narrow():
 
 def test_most_goals_lie_within_reach(data):
     drives = Drives(data)
-    batch = sample(drives, np.random.default_rng(0), 16, 12, 1, 5, latents=np.zeros((drives.rows, 2), np.float32))
+    batch = sample(drives, np.random.default_rng(0), 16, 12, 1, 5, images=False)
     assert batch.goal_rows.shape == (16, 4) and batch.goal_pose.shape == (16, 4, 3)
     off = (batch.goal_pose[:, 2:, :2] - batch.odometry[:, -1:, :2]).norm(dim=-1)
     assert ((off > 0.4) & (off < 3.0)).float().mean() > 0.6

@@ -6,6 +6,7 @@ import numpy as np
 
 from latentworld.memory import MemoryParameters, VisualMemory
 from latentworld.memory.records import Record
+from latentworld.memory.rows import quantised
 from latentworld.memory.store import KeyframeStore
 from latentworld.memory.thumbnails import thumbnail
 from latentworld.types import Latent, WorldState, stamp_of
@@ -25,6 +26,12 @@ def latent_at(t: float, vector: np.ndarray, model_id: str = MODEL) -> Latent:
     return Latent(stamp_of(t), model_id, vector)
 
 
+def as_kept(latents: np.ndarray) -> np.ndarray:
+    """Latents (N, D) as a memory keeps them: to 8 bits."""
+    codes, steps = quantised(latents)
+    return codes * steps[:, None]
+
+
 def walk_through() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A walk of 400 keyframes: times (N,) s, poses (N, 3), latents (N, D) that change with the place."""
     random = np.random.default_rng(3)
@@ -39,7 +46,7 @@ def filled(path, count: int, seed: int = 7):
     """A store of many rooms, written straight: stamps, poses, latents as a query must see them."""
     random = np.random.default_rng(seed)
     poses = random.uniform(-40, 40, (count, 3))
-    latents = random.normal(size=(count, 16)).astype(np.float16)
+    latents = random.normal(size=(count, 16)).astype(np.float32)
     stamps = [stamp_of(1.7e9 + 0.1 * i) for i in range(count)]
     store = KeyframeStore(path, rows=100_000)
     frame, model = store.lay_frame("odom", stamps[0]), store.model(MODEL, 16)
@@ -48,7 +55,7 @@ def filled(path, count: int, seed: int = 7):
         if store.waiting >= 9_000:
             store.flush()
     store.close()
-    return np.array(stamps), poses, latents
+    return np.array(stamps), poses, as_kept(latents)
 
 
 def pictures(path, count: int = 7):

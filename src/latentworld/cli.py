@@ -307,7 +307,8 @@ def _encoded(frame: Frame, checkpoint: Path | None) -> Latent:
     from latentworld.model.checkpoint import load
     from latentworld.perception.encoder import PerceptionEncoder
 
-    return PerceptionEncoder(load(checkpoint)).encode(frame)
+    model = load(checkpoint)
+    return PerceptionEncoder(model).encode(frame).first(model.config.kept_dim)
 
 
 def _remembered(bag: Path, memory: Path, *topics_and_checkpoint: Any) -> Iterator[Optional[int]]:

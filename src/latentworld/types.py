@@ -8,7 +8,7 @@ into its arrays.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
 import numpy as np
@@ -74,6 +74,10 @@ class Latent:
     model_id: str
     vector: np.ndarray
     encode_seconds: float = 0.0
+
+    def first(self, count: int) -> Latent:
+        """The same with its first ``count`` numbers alone, which are not copied."""
+        return replace(self, vector=self.vector[:count])
 
 
 @dataclass(frozen=True, slots=True)

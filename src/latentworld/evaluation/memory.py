@@ -16,7 +16,7 @@ from rich.table import Table
 from latentworld.evaluation.figures import write_figures
 from latentworld.evaluation.memory_rooms import MemoryRoom, MemorySettings, Seen, visit
 from latentworld.memory import MemoryQuery, VisualMemory
-from latentworld.memory.neural import NeuralMemory, NeuralParameters
+from latentworld.memory.neural import NeuralLearner, NeuralParameters
 from latentworld.model import checkpoint
 from latentworld.sim.processes import processes
 from latentworld.training.scores import auroc
@@ -25,7 +25,6 @@ from latentworld.types import NANOSECONDS, Latent, WorldState, turn
 SAME_PLACE = (1.0, np.radians(30))  # metres, radians within which a place is known again
 KNOWN_PLACE = (0.5, np.radians(15))  # within which a view was surely seen before
 PAUSE = 3600 * NANOSECONDS  # from one room to the next
-REHEARSED, BATCH = 4, 32  # updates of the neural memory a keyframe, keyframes an update
 NEIGHBOURS, NEAR = 8, (0.4, 0.4)  # keyframes that are averaged; metres, radians over which they count
 
 
@@ -90,15 +89,18 @@ def foretelling(room: MemoryRoom, kept: list[Seen], parameters: NeuralParameters
     poses = np.array([seen.state.pose for seen in kept])
     latents = np.array([seen.latent.vector[:foretold] for seen in kept])
     wanted = room.views[:, :foretold]
-    memory, rng = NeuralMemory(foretold, parameters), np.random.default_rng(room.seed)
-    for newest in range(len(kept)):
-        for _ in range(REHEARSED):
-            some = rng.integers(0, newest + 1, BATCH)
-            some[0] = newest
-            memory.write(poses[some], latents[some])
+    with tempfile.TemporaryDirectory() as folder:
+        learner = NeuralLearner(
+            Path(folder) / "neural.safetensors", room.drive[0].latent.model_id, foretold, parameters
+        )
+        for id, (pose, latent) in enumerate(zip(poses, latents, strict=True)):
+            learner.take(id, 1, pose, latent)
+            learner.catch_up()
+        neural = learner.recall(room.poses).latents
+        learner.close()
     apart = np.stack([np.add(m / KNOWN_PLACE[0], r / KNOWN_PLACE[1]) for m, r in (off(poses, p) for p in room.poses)])
     told = {
-        "neural": memory.recall(room.poses).latents,
+        "neural": neural,
         "copy": room.drive[-1].latent.vector[None, :foretold],
         "store": latents[apart.argmin(1)],
         "average": averaged(poses, latents, room.poses),
@@ -131,7 +133,7 @@ def evaluate(
             progress.advance(bar)
     known, new = rooms[: settings.rooms], rooms[settings.rooms :]
     with tempfile.TemporaryDirectory() as folder:
-        with VisualMemory(Path(folder) / "memory.sqlite", model.model_id) as memory:
+        with VisualMemory(Path(folder) / "memory.sqlite", model.model_id, looks=model.config.descriptor_dim) as memory:
             kept = remember(memory, known)
             figures = {"keyframes": float(len(memory))} | recognition(memory, kept, known, new)
     views = [[seen for n, seen in kept.values() if n == number] for number in range(len(known))]

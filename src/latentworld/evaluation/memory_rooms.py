@@ -20,9 +20,9 @@ CLEAR = 0.25  # metres about a pose that is asked for
 
 @dataclass(frozen=True, slots=True)
 class MemorySettings:
-    rooms: int = 30  # remembered; as many others are never seen
+    rooms: int = 30  # remembered; as many others are seen for the first time when it is asked
     first_seed: int = FIRST_TEST_SEED
-    frames: int = 900  # of the drive that is remembered
+    frames: int = 3000  # of the drive that is remembered: five minutes, in which most of a room has been seen
     return_frames: int = 300  # of the drive under another light
     every: int = 5  # frames of that from one question to the next
     asked: int = 64  # poses a room, of which it is asked what would be seen
@@ -38,8 +38,8 @@ class Seen(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class MemoryRoom:
-    """drive: what is remembered. back: of the drive under another light. poses: (Q, 3) in odom at which nobody stood,
-    views: (Q, V) latents of what would have been seen there.
+    """drive: what is remembered, empty of a room that is new. back: of the drive under another light. poses: (Q, 3) in
+    odom at which nobody stood, views: (Q, V) latents of what would have been seen there.
     """
 
     seed: int
@@ -54,13 +54,17 @@ _agent: Agent | None = None
 
 
 def visit(checkpoint: str | None, settings: MemorySettings, seed: int) -> MemoryRoom:
-    """One room in a worker process, which keeps its world and its agent."""
+    """One room in a worker process, which keeps its world and its agent. Rooms beyond those remembered are new."""
     global _world, _agent
     if _world is None:
         torch.set_num_threads(1)
         _world, _agent = World(seed), Agent.load(checkpoint)
     rng = np.random.default_rng([seed, 0])
     _world.reset(seed)
+    if seed >= settings.first_seed + settings.rooms:
+        _world.relight(seed + 1)
+        back = list(driven(_world, _agent, rng, settings.return_frames))[:: settings.every]
+        return MemoryRoom(seed, [], back, np.empty((0, 3)), np.empty((0, 0)))
     drive = list(driven(_world, _agent, rng, settings.frames))
     poses = asked_poses(_world, np.array([seen.truth for seen in drive]), rng, settings.asked)
     _world.reset(seed)  # what was pushed stands where it stood
@@ -83,7 +87,8 @@ def driven(world: World, agent: Agent, rng: np.random.Generator, frames: int) ->
         if command is not None:
             agent.tracker.command(command)
         state, _ = agent.tracker.observe(latent)
-        yield Seen(replace(state, belief=np.empty(0, np.float32)), latent, truth.pose)
+        kept = latent.first(agent.model.config.kept_dim)
+        yield Seen(replace(state, belief=np.empty(0, np.float32)), kept, truth.pose)
         command = Action(latent.stamp, *map(float, driver()))
         world.step(command.linear, command.angular)
 

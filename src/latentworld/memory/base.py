@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from latentworld.memory.rows import HALF, ROW, Rows, checksums
+from latentworld.memory.rows import ROW, Rows, checksums
 from latentworld.types import NANOSECONDS
 
 Event = dict[str, Any]
 Entry = tuple[Event, "Rows | None"]
-COLUMNS = {"model": 3, "frame": 3, "submap": 18, "picture": 4, "state": 2}
+COLUMNS = {"model": 4, "frame": 3, "submap": 18, "picture": 4, "state": 2}
 CATALOGUE = ("model", "frame", "submap", "state")  # tables that a copy of is kept whole; of the others, in pieces
-KEYFRAME = "id, stamp, submap, model, x, y, yaw, covariance, surprise, latent, crc"
+KEYFRAME = "id, stamp, submap, model, x, y, yaw, covariance, surprise, step, latent, crc"
 
 
 def put(connection: sqlite3.Connection, event: Event, rows: Rows | None = None, new: bool = False) -> None:
@@ -38,32 +38,33 @@ def put(connection: sqlite3.Connection, event: Event, rows: Rows | None = None, 
 def put_rows(connection: sqlite3.Connection, rows: Rows, new: bool = False) -> None:
     if not len(rows):
         return
-    head, latents = rows.head, np.ascontiguousarray(rows.latents, HALF)
-    size, data, covariances = latents.shape[1] * HALF.itemsize, latents.tobytes(), head["covariance"].tobytes()
+    head, data, covariances = rows.head, rows.codes.tobytes(), rows.head["covariance"].tobytes()
+    size = rows.codes.shape[1]
     columns = zip(
         *(head[name].tolist() for name in ("id", "stamp", "submap", "model")),
         *head["pose"].T.tolist(),
         (covariances[at : at + 24] for at in range(0, len(covariances), 24)),
         head["surprise"].tolist(),
+        head["step"].tolist(),
         (data[at : at + size] for at in range(0, len(data), size)),
-        checksums(head, latents).tolist(),
+        checksums(head, rows.codes).tolist(),
         strict=True,
     )
     how = "INSERT" if new else "INSERT OR REPLACE"
-    connection.executemany(f"{how} INTO keyframe ({KEYFRAME}) VALUES ({', '.join('?' * 11)})", columns)
+    connection.executemany(f"{how} INTO keyframe ({KEYFRAME}) VALUES ({', '.join('?' * 12)})", columns)
 
 
 def rows_of(found: list[tuple]) -> tuple[Rows, np.ndarray]:
     """Records of ``KEYFRAME`` of one model, and which of them (n,) are as they were written."""
     head = np.empty(len(found), ROW)
-    columns = list(zip(*found, strict=True)) or [()] * 11
+    columns = list(zip(*found, strict=True)) or [()] * 12
     for name, column in zip(("id", "stamp", "submap", "model"), columns, strict=False):
         head[name] = column
     head["pose"] = np.array(columns[4:7], np.float64).T
     head["covariance"] = np.frombuffer(b"".join(columns[7]), "<f4").reshape(-1, 6)
-    head["surprise"] = columns[8]
-    latents = np.frombuffer(b"".join(columns[9]), HALF).reshape(len(found), -1 if found else 0)
-    return Rows(head, latents), checksums(head, latents) == np.array(columns[10], np.int64)
+    head["surprise"], head["step"] = columns[8], columns[9]
+    codes = np.frombuffer(b"".join(columns[10]), np.int8).reshape(len(found), -1 if found else 0)
+    return Rows(head, codes), checksums(head, codes) == np.array(columns[11], np.int64)
 
 
 def read_rows(connection: sqlite3.Connection, first: int, last: int) -> tuple[Rows, np.ndarray]:

@@ -30,18 +30,18 @@ class NeverSeenThreshold:
         self._lock = threading.Lock()
         self._calibrated, self._value = 0, math.inf  # the newest keyframe then
 
-    def value(self, connection: sqlite3.Connection) -> float:
-        """Euclidean latent distance."""
+    def value(self, connection: sqlite3.Connection, looks: int) -> float:
+        """Euclidean latent distance over the last ``looks`` dimensions."""
         if self._fixed > 0:
             return self._fixed
         with self._lock:
             newest = connection.execute("SELECT max(id) FROM keyframe").fetchone()[0] or 0
             if newest > GROWTH * self._calibrated:
-                self._calibrated, self._value = newest, self._calibrate(connection)
+                self._calibrated, self._value = newest, self._calibrate(connection, looks)
             return self._value
 
-    def _calibrate(self, connection: sqlite3.Connection) -> float:
-        frames, poses, latents = newest_views(connection, self._model_id, MOST)
+    def _calibrate(self, connection: sqlite3.Connection, looks: int) -> float:
+        frames, poses, latents = newest_views(connection, self._model_id, MOST, looks)
         if len(frames) < LEAST:
             return math.inf
         same, other = same_and_other_place(frames, poses)

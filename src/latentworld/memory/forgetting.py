@@ -1,4 +1,5 @@
-"""Taking keyframes out of every file: base, segments, journals, pictures, and bases that were moved aside.
+"""Taking keyframes out of every file: base, segments, journals, pictures, a network's weights, and bases that were
+moved aside.
 
 What is to go is written down first, so that a crash in the middle is finished at the next opening.
 """
@@ -18,6 +19,7 @@ from latentworld.memory.files import publish, settle
 from latentworld.memory.journal import Journal, write_whole
 from latentworld.memory.layout import Layout, Sealed
 from latentworld.memory.pictures import Pictures
+from latentworld.memory.rows import Rows
 from latentworld.memory.sealing import from_base
 from latentworld.memory.segment import Segment
 from latentworld.types import LatentworldError
@@ -61,6 +63,7 @@ def take_out(layout: Layout, connection: sqlite3.Connection, ids: set[int]) -> N
         write_whole(layout.catalogue, base.catalogue(connection))
     for aside in layout.base.parent.glob(f"{layout.base.name}.damaged-*"):
         aside.unlink()
+    layout.neural.unlink(missing_ok=True)  # whoever learns learns anew without them
     layout.forgetting.unlink(missing_ok=True)
     settle(layout.folder)
 
@@ -86,8 +89,8 @@ def _from_segment(layout: Layout, connection: sqlite3.Connection, sealed: Sealed
             from_base(layout, connection, sealed.first, sealed.last, sealed.turn + 1)
         elif not keep.all():
             path = layout.segment(sealed.first, sealed.last, sealed.turn + 1)
-            codes, steps = part.codes(0, part.count)[keep], part.steps[keep]
-            segment.write_codes(path, (sealed.first, sealed.last), heads[keep], codes, steps)
+            rows = Rows(heads[keep], part.codes(0, part.count)[keep])
+            segment.write(path, (sealed.first, sealed.last), rows, part.looks)
     finally:
         part.close()
 

@@ -73,14 +73,15 @@ class LatentIndex:
     def _refresh(self, connection: sqlite3.Connection) -> None:
         erasures = base.state(connection, "erasures")
         folder = self._layout.folder.stat().st_mtime_ns if self._layout.folder.exists() else 0
-        model = connection.execute("SELECT id FROM model WHERE model_id = ?", (self._model_id,)).fetchone()
-        if model is None:
+        known = connection.execute("SELECT id, looks FROM model WHERE model_id = ?", (self._model_id,)).fetchone()
+        if known is None:
             return
+        model, looks = known
         if (folder, erasures) != self._seen:
-            sealed = self._load(model[0])
+            sealed = self._load(model)
             self._young.restart(sealed, erasures)
             self._seen = folder, erasures
-        self._young.extend(connection, model[0])
+        self._young.extend(connection, model, looks)
 
     def _load(self, model: int) -> int:
         """Open what is new and let go of what is gone, which a query under way keeps as long as it needs; answers the
@@ -110,14 +111,14 @@ class Young:
         self._rows = self._rows.only(keep)
         self._after, self._erasures = after, erasures
 
-    def extend(self, connection: sqlite3.Connection, model: int) -> None:
+    def extend(self, connection: sqlite3.Connection, model: int, looks: int) -> None:
         held = self._rows.heads["id"]
         newest = int(held[-1]) if len(held) else self._after
         found = connection.execute(
             f"SELECT {base.KEYFRAME} FROM keyframe WHERE id > ? AND model = ? ORDER BY id", (newest, model)
         ).fetchall()
         if found:
-            self._rows = self._rows.with_more(base.rows_of(found)[0])
+            self._rows = self._rows.with_more(base.rows_of(found)[0], looks)
 
     def view(self, newest: int) -> YoungRows:
         """What is held now up to an id; it never changes. Another thread may already have seen more than this one."""
@@ -145,8 +146,8 @@ class YoungRows:
         end = int(np.searchsorted(self.heads["id"], newest, side="right"))
         return YoungRows(self.heads[:end], self.latents[:end], self.squares[:end])
 
-    def with_more(self, rows: Rows) -> YoungRows:
-        latents = rows.latents.astype(np.float32)
+    def with_more(self, rows: Rows, looks: int) -> YoungRows:
+        latents = np.ascontiguousarray(rows.latents[:, rows.codes.shape[1] - looks :])
         new = (rows.head, latents, np.einsum("nd,nd->n", latents, latents))
         held = (self.heads, self.latents.reshape(len(self.heads), latents.shape[1]), self.squares)
         return YoungRows(*(_appended(a, b) for a, b in zip(held, new, strict=True)))
@@ -199,9 +200,9 @@ def _sealed(lists: Lists, vector: np.ndarray, wanted: int, matches: Matches | No
                     places = places[keep]
                     if not len(places):
                         continue
-                    codes = segment.codes(begin, stop)[keep]
+                    codes = segment.searched(begin, stop)[keep]
                 else:
-                    codes = segment.codes(begin, stop)
+                    codes = segment.searched(begin, stop)
                 rough = segment.squares[places] - 2.0 * segment.steps[places] * (codes.astype(np.float32) @ vector)
                 found.append((rough, places, int(part)))
                 held += len(places)

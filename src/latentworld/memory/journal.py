@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from latentworld.memory.files import publish, settle
-from latentworld.memory.rows import HALF, ROW, Rows
+from latentworld.memory.rows import ROW, Rows
 
 HEADER = struct.Struct("<4sIII")  # mark, length of the JSON, length of the arrays, CRC-32 of both
-MARK = b"LWJ1"
+MARK = b"LWJ2"
 Entry = tuple[dict[str, Any], "Rows | None"]
 """What happened, and the rows that it happened with."""
 
@@ -46,8 +46,8 @@ class Journal:
         self._file.truncate()
 
     def append(self, event: dict[str, Any], rows: Rows | None = None) -> None:
-        text = json.dumps(event if rows is None else event | {"dimensions": rows.latents.shape[1]}).encode()
-        arrays = b"" if rows is None else rows.head.tobytes() + np.ascontiguousarray(rows.latents).tobytes()
+        text = json.dumps(event if rows is None else event | {"dimensions": rows.codes.shape[1]}).encode()
+        arrays = b"" if rows is None else rows.head.tobytes() + rows.codes.tobytes()
         check = zlib.crc32(arrays, zlib.crc32(text))
         frame = memoryview(HEADER.pack(MARK, len(text), len(arrays), check) + text + arrays)
         while frame:  # a full disk takes a part
@@ -97,6 +97,6 @@ def _rows(event: dict[str, Any], arrays: bytes) -> Rows | None:
     if not arrays:
         return None
     dimensions = event.pop("dimensions")
-    count = len(arrays) // (ROW.itemsize + dimensions * HALF.itemsize)
+    count = len(arrays) // (ROW.itemsize + dimensions)
     head = np.frombuffer(arrays, ROW, count)
-    return Rows(head, np.frombuffer(arrays, HALF, offset=head.nbytes).reshape(count, dimensions))
+    return Rows(head, np.frombuffer(arrays, np.int8, offset=head.nbytes).reshape(count, dimensions))

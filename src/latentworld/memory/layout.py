@@ -39,6 +39,7 @@ class Layout:
         self.base = path
         self.folder = Path(f"{path}.d")
         self.catalogue = self.folder / "catalogue"
+        self.neural = self.folder / "neural.safetensors"
         self.forgetting = self.folder / "forgetting"  # there while something is being taken out of the files
 
     def journal(self, first: int) -> Path:

@@ -6,19 +6,21 @@ import json
 import math
 import sqlite3
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
 from latentworld.memory.keyframes import Keyframe
 from latentworld.memory.pictures import Pictures, Place
 from latentworld.memory.query import MemoryQuery
-from latentworld.memory.rows import HALF, full
+from latentworld.memory.rows import full
 from latentworld.memory.submaps import placed, turned
 from latentworld.types import seconds
 
 LAST = (1 << 63) - 1  # ns
+FAR = 1e150  # m, whose square is a number
 _LISTED = "(SELECT value FROM json_each(?))"
-_MODEL = "(SELECT id FROM model WHERE model_id = ?)"
+_MODEL = "(SELECT id FROM model WHERE model_id = :model)"
 
 
 def overlapping(connection: sqlite3.Connection, query: MemoryQuery, frame: int, radius: float) -> np.ndarray:
@@ -38,29 +40,51 @@ def overlapping(connection: sqlite3.Connection, query: MemoryQuery, frame: int, 
     return np.array(found, np.float64).reshape(-1, 6)
 
 
-def matching(
-    connection: sqlite3.Connection, query: MemoryQuery, submaps: np.ndarray, radius: float, model_id: str | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Ids (n,) of all within the query's time and within ``radius`` of its place, and their place distances (n,).
+class Matching(NamedTuple):
+    """ids: (n,). distance: (n,) m from the query's place, NaN without one. looks: (n, S) float32."""
 
-    submaps: those that may hold any, from ``overlapping``.
+    ids: np.ndarray
+    distance: np.ndarray
+    looks: np.ndarray
+
+
+def matching(
+    connection: sqlite3.Connection, query: MemoryQuery, submaps: np.ndarray, radius: float,
+    model_id: str | None = None, dimensions: int = 0,
+) -> Matching:  # fmt: skip
+    """All within the query's time and within ``radius`` of its place.
+
+    submaps: those that may hold any, from ``overlapping``. dimensions: S, of the looks that are read.
     """
-    wanted, values = "", [json.dumps(submaps[:, 0].astype(int).tolist()), *_span(query)]
-    if model_id is not None:
-        wanted, values = f"AND k.model = {_MODEL}", [*values, model_id]
+    values = {"first": _span(query)[0], "last": _span(query)[1], "dimensions": -dimensions, "model": model_id}
+    reach = FAR if query.place is None else min(radius * (1 + 1e-9) + 1e-9, FAR)  # rounding must leave out nothing
     found = connection.execute(
-        f"""SELECT k.id, k.submap, k.x, k.y, k.yaw FROM submap s
-        CROSS JOIN keyframe k ON k.id BETWEEN s.first AND s.last
-        WHERE s.id IN {_LISTED} AND k.stamp BETWEEN ? AND ? {wanted}""",
-        values,
+        f"""WITH s AS MATERIALIZED (SELECT json_extract(value, '$[0]') AS first, json_extract(value, '$[1]') AS last,
+        json_extract(value, '$[2]') AS x, json_extract(value, '$[3]') AS y FROM json_each(:submaps))
+        SELECT k.id, k.submap, k.x, k.y, k.yaw, {"k.step, substr(k.latent, :dimensions)" if dimensions else "0, x''"}
+        FROM s CROSS JOIN keyframe k ON k.id BETWEEN s.first AND s.last
+        WHERE k.stamp BETWEEN :first AND :last {f"AND k.model = {_MODEL}" if model_id else ""}
+        AND (k.x - s.x) * (k.x - s.x) + (k.y - s.y) * (k.y - s.y) <= :reach""",
+        values | {"submaps": json.dumps(_seen_from(query, submaps)), "reach": reach * reach},
     ).fetchall()
-    table = np.array(found, np.float64).reshape(-1, 5)
-    ids = table[:, 0].astype(np.int64)
+    ids, looks = np.array([row[0] for row in found], np.int64), matrix(found)
     if query.place is None:
-        return ids, np.full(len(ids), math.nan)
-    distance = _away(query, submaps, table[:, 1], table[:, 2:])
+        return Matching(ids, np.full(len(ids), math.nan), looks)
+    table = np.array([row[1:5] for row in found], np.float64).reshape(-1, 4)
+    distance = _away(query, submaps, table[:, 0], table[:, 1:])
     inside = distance <= radius
-    return ids[inside], distance[inside]
+    return Matching(ids[inside], distance[inside], looks[inside])
+
+
+def _seen_from(query: MemoryQuery, submaps: np.ndarray) -> list[list[float]]:
+    """First and last keyframe of each submap, and where the query's place lies as these were driven."""
+    if query.place is None:
+        return [[int(first), int(last), 0, 0] for first, last in submaps[:, 1:3]]
+    x, y, yaw = submaps[:, 3:].T
+    east, north = float(query.place[0]) - x, float(query.place[1]) - y
+    c, s = np.cos(yaw), np.sin(yaw)
+    places = zip((c * east + s * north).tolist(), (c * north - s * east).tolist(), strict=True)
+    return [[int(first), int(last), *at] for (first, last), at in zip(submaps[:, 1:3], places, strict=True)]
 
 
 def filter_of(query: MemoryQuery, submaps: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
@@ -92,7 +116,7 @@ def nearest_places(connection: sqlite3.Connection, query: MemoryQuery, frame: in
     radius = min(0.05, query.radius)
     while True:
         submaps = overlapping(connection, query, frame, radius)
-        ids, distance = matching(connection, query, submaps, radius)
+        ids, distance, _ = matching(connection, query, submaps, radius)
         if len(ids) >= query.limit or radius >= query.radius:
             return ids[np.lexsort((-ids, distance))[: query.limit]]
         radius = min(2.0 * radius if radius < 1e5 else math.inf, query.radius)
@@ -146,31 +170,35 @@ def keyframes(
     return [by_id[id] for id in ids.tolist() if id in by_id]
 
 
-def latents(connection: sqlite3.Connection, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Ids (n,), ascending, and their latents (n, D) float16, from the base."""
+def looks(connection: sqlite3.Connection, ids: np.ndarray, dimensions: int) -> tuple[np.ndarray, np.ndarray]:
+    """Ids (n,), ascending, and the last ``dimensions`` S of their latents (n, S) float32, from the base."""
     rows = connection.execute(
-        f"SELECT id, latent FROM keyframe WHERE id IN {_LISTED} ORDER BY id", (json.dumps(ids.tolist()),)
+        f"SELECT id, step, substr(latent, ?) FROM keyframe WHERE id IN {_LISTED} ORDER BY id",
+        (-dimensions, json.dumps(ids.tolist())),
     ).fetchall()
-    return np.array([id for id, _ in rows], np.int64), matrix([latent for _, latent in rows])
+    return np.array([row[0] for row in rows], np.int64), matrix(rows)
 
 
 def newest_views(
-    connection: sqlite3.Connection, model_id: str, limit: int
+    connection: sqlite3.Connection, model_id: str, limit: int, dimensions: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Frames (n,), poses (n, 3) and latents (n, D) float16 of the newest keyframes of a model."""
+    """Frames (n,), poses (n, 3) and looks (n, S) float32 of the newest keyframes of a model."""
     rows = connection.execute(
-        f"""SELECT s.frame, k.x, k.y, k.yaw, s.x, s.y, s.yaw, latent FROM keyframe k JOIN submap s ON s.id = k.submap
-        WHERE model = {_MODEL} ORDER BY k.id DESC LIMIT ?""",
-        (model_id, limit),
+        f"""SELECT s.frame, k.x, k.y, k.yaw, s.x, s.y, s.yaw, step, substr(latent, :dimensions) FROM keyframe k
+        JOIN submap s ON s.id = k.submap WHERE model = {_MODEL} ORDER BY k.id DESC LIMIT :limit""",
+        {"dimensions": -dimensions, "model": model_id, "limit": limit},
     ).fetchall()
     numbers = np.array([row[1:7] for row in rows], np.float64).reshape(-1, 6)
     poses = placed(numbers[:, 3:], numbers[:, :3])
-    return np.array([row[0] for row in rows], np.int64), poses, matrix([row[7] for row in rows])
+    return np.array([row[0] for row in rows], np.int64), poses, matrix(rows)
 
 
-def matrix(rows: list[bytes]) -> np.ndarray:
-    """Stored latents as (N, D) float16."""
-    return np.frombuffer(b"".join(rows), HALF).reshape(len(rows), -1) if rows else np.empty((0, 0), HALF)
+def matrix(rows: list[tuple]) -> np.ndarray:
+    """Latents (N, D) float32 of records that end with step and latent."""
+    if not rows:
+        return np.empty((0, 0), np.float32)
+    codes = np.frombuffer(b"".join(row[-1] for row in rows), np.int8).reshape(len(rows), len(rows[0][-1]))
+    return codes * np.array([row[-2] for row in rows], np.float32)[:, None]
 
 
 def _span(query: MemoryQuery) -> tuple[int, int]:

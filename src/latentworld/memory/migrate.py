@@ -11,10 +11,11 @@ from latentworld.memory import base, schema
 from latentworld.memory.files import publish
 from latentworld.memory.layout import Layout
 from latentworld.memory.pictures import Pictures
-from latentworld.memory.rows import HALF, ROW, UPPER, Rows
+from latentworld.memory.rows import ROW, UPPER, Rows
 from latentworld.memory.submaps import Submap
 
 PIECE = 4096  # rows at a time
+HALF = np.dtype("<f2")  # of latents, up to version 2
 
 
 def migrated(layout: Layout, old: sqlite3.Connection) -> sqlite3.Connection:
@@ -26,7 +27,10 @@ def migrated(layout: Layout, old: sqlite3.Connection) -> sqlite3.Connection:
         new.execute(f"PRAGMA page_size = {schema.PAGE}")
         schema.create(new)
         new.execute("BEGIN IMMEDIATE")
-        _from_1(old, new, Pictures(layout.folder))
+        if schema.schema_version(old) == 1:
+            _from_1(old, new, Pictures(layout.folder))
+        else:
+            _from_2(old, new)
         new.execute("COMMIT")
     finally:
         new.close()
@@ -37,6 +41,9 @@ def migrated(layout: Layout, old: sqlite3.Connection) -> sqlite3.Connection:
     for suffix in ("-wal", "-shm"):
         Path(f"{layout.base}{suffix}").unlink(missing_ok=True)
     publish(temporary, layout.base)
+    for path in (*(path for _, path in layout.journals()), *(sealed.path for sealed in layout.segments())):
+        path.unlink()  # second copies in the format of that version; opening makes them anew
+    layout.catalogue.unlink(missing_ok=True)
     connection = schema.connect(layout.base, writable=True)
     schema.prepare(connection)
     return connection
@@ -44,7 +51,9 @@ def migrated(layout: Layout, old: sqlite3.Connection) -> sqlite3.Connection:
 
 def _from_1(old: sqlite3.Connection, new: sqlite3.Connection, pictures: Pictures) -> None:
     """Version 1 had poses in rows, without submaps, pictures in the base, and no second copy of anything."""
-    event: base.Event = {t: [list(row) for row in old.execute(f"SELECT * FROM {t}")] for t in ("model", "frame")}
+    event: base.Event = {
+        "model": _models(old), "frame": [list(row) for row in old.execute("SELECT * FROM frame")]
+    }  # fmt: skip
     last = old.execute("SELECT seq FROM sqlite_sequence WHERE name = 'keyframe'").fetchone()
     event["state"] = [["last_id", last[0] if last else 0]]
     base.put(new, event)
@@ -70,10 +79,36 @@ def _from_1(old: sqlite3.Connection, new: sqlite3.Connection, pictures: Pictures
             )
             row["pose"], row["covariance"] = pose, np.frombuffer(covariance, "<f4").reshape(3, 3)[UPPER]
         base.put(new, {"submap": [submap.row() for submap in touched.values()]})
-        for model in np.unique(head["model"]):
-            which = head["model"] == model
-            latents = b"".join(row[8] for row, mine in zip(found, which, strict=True) if mine)
-            base.put_rows(new, Rows(head[which], np.frombuffer(latents, HALF).reshape(int(which.sum()), -1)))
+        _put_rows(new, head, [row[8] for row in found])
     places = [pictures.append(id, jpeg) for id, jpeg in old.execute("SELECT id, jpeg FROM thumbnail ORDER BY id")]
     pictures.close()
     base.put(new, {"picture": [list(place) for place in places]})
+
+
+def _from_2(old: sqlite3.Connection, new: sqlite3.Connection) -> None:
+    """Version 2 had latents to 16 bits in the base and in journals, and to 8 in segments."""
+    event: base.Event = {t: [list(row) for row in old.execute(f"SELECT * FROM {t}")] for t in ("frame", "state")}
+    event["submap"] = base.catalogue(old)["submap"]
+    event["picture"] = [list(row) for row in old.execute("SELECT * FROM picture")]
+    base.put(new, event | {"model": _models(old)})
+    query = """SELECT id, stamp, submap, model, x, y, yaw, covariance, surprise, latent FROM keyframe
+        WHERE id > ? ORDER BY id LIMIT ?"""
+    at = 0
+    while found := old.execute(query, (at, PIECE)).fetchall():
+        at, head = found[-1][0], np.empty(len(found), ROW)
+        for row, (id, stamp, submap, model, *pose, covariance, surprise, _) in zip(head, found, strict=True):
+            row["id"], row["stamp"], row["submap"], row["model"], row["surprise"] = id, stamp, submap, model, surprise
+            row["pose"], row["covariance"] = pose, np.frombuffer(covariance, "<f4")
+        _put_rows(new, head, [row[9] for row in found])
+
+
+def _models(old: sqlite3.Connection) -> list[list]:
+    """With all dimensions to be found by, as it was up to version 2."""
+    return [[*row, row[2]] for row in old.execute("SELECT id, model_id, dimensions FROM model")]
+
+
+def _put_rows(new: sqlite3.Connection, head: np.ndarray, latents: list[bytes]) -> None:
+    for model in np.unique(head["model"]):
+        which = np.flatnonzero(head["model"] == model)
+        wide = np.frombuffer(b"".join(latents[i] for i in which), HALF).reshape(len(which), -1)
+        base.put_rows(new, Rows.of(head[which], wide))

@@ -30,13 +30,12 @@ def rebuilt(layout: Layout, problem: str) -> str:
         new.execute("BEGIN IMMEDIATE")
         for event, _ in journal.read(layout.catalogue):
             base.put(new, event)
-        rough: set[int] = set()
         for sealed in layout.segments():
-            rough |= _put_segment(new, sealed)
+            _put_segment(new, sealed)
         for _, path in layout.journals():
             for event, rows in journal.read(path):
                 base.put(new, event, rows)
-        rough -= _salvage(new, layout.base)
+        _salvage(new, layout.base)
         _index_pictures(new, Pictures(layout.folder))
         count, last = new.execute("SELECT count(*), max(id) FROM keyframe").fetchone()
         base.put(new, {"state": [["last_id", max(last or 0, base.state(new, "last_id"))]]})
@@ -46,7 +45,7 @@ def rebuilt(layout: Layout, problem: str) -> str:
     aside = _aside(layout.base)
     publish(temporary, layout.base)
     kept = f", kept as {aside}" if aside else ""
-    return f"{layout.base} was damaged ({problem}){kept}; rebuilt {count} keyframes{roughly(len(rough))}"
+    return f"{layout.base} was damaged ({problem}){kept}; rebuilt {count} keyframes"
 
 
 def _aside(path: Path) -> Path | None:
@@ -65,31 +64,25 @@ def _aside(path: Path) -> Path | None:
     return kept
 
 
-def _put_segment(connection: sqlite3.Connection, sealed: Sealed) -> set[int]:
-    """Rows of a segment, as many of them as are sound; answers their ids."""
+def _put_segment(connection: sqlite3.Connection, sealed: Sealed) -> None:
+    """Rows of a segment, as many of them as are sound."""
     try:
         part = Segment(sealed.path)
     except LatentworldError:
-        return set()
+        return
     try:
-        ids: set[int] = set()
         for at in range(0, part.count, PIECE):
             rows, sound = part.rows(at, min(at + PIECE, part.count))
             base.put_rows(connection, rows.only(sound))
-            ids |= set(rows.head["id"][sound].tolist())
-        return ids
     finally:
         part.close()
 
 
-def _salvage(connection: sqlite3.Connection, aside: Path) -> set[int]:
-    """Rows of a damaged base that are as they were written; they replace what is only known to 8 bits."""
-    ids: set[int] = set()
+def _salvage(connection: sqlite3.Connection, aside: Path) -> None:
+    """Rows of a damaged base that are as they were written."""
     for found in _readable(aside, base.state(connection, "last_id")):
         rows, sound = base.rows_of(found)
         base.put_rows(connection, rows.only(sound))
-        ids |= set(rows.head["id"][sound].tolist())
-    return ids
 
 
 def _readable(path: Path, last: int) -> Iterator[list[tuple]]:
@@ -111,8 +104,8 @@ def _readable(path: Path, last: int) -> Iterator[list[tuple]]:
                 middle = (first + end) // 2
                 pieces += [(middle + 1, end), (first, middle)]
             continue
-        for size in {(row[3], len(row[9])) for row in found}:
-            yield [row for row in found if (row[3], len(row[9])) == size]
+        for size in {(row[3], len(row[10])) for row in found}:
+            yield [row for row in found if (row[3], len(row[10])) == size]
     old.close()
 
 
@@ -126,17 +119,13 @@ def _any(connection: sqlite3.Connection) -> bool:
 
 def plausible(row: tuple) -> bool:
     """Whether its values are of the kinds that were written: damage may change them."""
-    kinds = (int, int, int, int, float, float, float, bytes, float, bytes, int)
+    kinds = (int, int, int, int, float, float, float, bytes, float, float, bytes, int)
     numbers = all(type(value) is kind for value, kind in zip(row, kinds, strict=True))
-    return numbers and len(row[7]) == 24 and len(row[9]) % 2 == 0 and all(abs(v) < 2**31 for v in row[2:4])
+    return numbers and len(row[7]) == 24 and all(abs(v) < 2**31 for v in row[2:4])
 
 
 def files_of(path: Path) -> list[Path]:
     return [p for p in (path, Path(f"{path}-wal"), Path(f"{path}-shm")) if p.exists()]
-
-
-def roughly(rough: int) -> str:
-    return f", latents of {rough} of them to 8 bits" if rough else ""
 
 
 def _index_pictures(connection: sqlite3.Connection, pictures: Pictures) -> None:

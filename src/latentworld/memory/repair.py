@@ -15,7 +15,7 @@ from latentworld.memory import base, forgetting, journal, migrate, schema
 from latentworld.memory.journal import Journal, write_whole
 from latentworld.memory.layout import Layout
 from latentworld.memory.pictures import Pictures
-from latentworld.memory.rebuild import PIECE, files_of, plausible, rebuilt, roughly
+from latentworld.memory.rebuild import PIECE, files_of, plausible, rebuilt
 from latentworld.memory.sealing import from_base
 from latentworld.memory.segment import Segment
 from latentworld.types import LatentworldError
@@ -152,10 +152,10 @@ def _check_rows(layout: Layout, connection: sqlite3.Connection) -> list[str]:
         held |= {row[0] for row in found}
         whole = [row for row in found if plausible(row)]
         bad |= {row[0] for row in found} - {row[0] for row in whole}
-        for kind in {(row[3], len(row[9])) for row in whole}:
-            rows, sound = base.rows_of([row for row in whole if (row[3], len(row[9])) == kind])
+        for kind in {(row[3], len(row[10])) for row in whole}:
+            rows, sound = base.rows_of([row for row in whole if (row[3], len(row[10])) == kind])
             bad |= set(rows.head["id"][~sound].tolist())
-    exact = rough = 0
+    put_back = 0
     connection.execute("BEGIN IMMEDIATE")
     for sealed in layout.segments():
         try:
@@ -166,7 +166,7 @@ def _check_rows(layout: Layout, connection: sqlite3.Connection) -> list[str]:
             rows, sound = part.rows()
             wanted = sound & np.array([id in bad or id not in held for id in rows.head["id"].tolist()], bool)
             base.put_rows(connection, rows.only(wanted))
-            rough += int(wanted.sum())
+            put_back += int(wanted.sum())
             bad -= set(rows.head["id"][wanted].tolist())
         finally:
             part.close()
@@ -175,13 +175,13 @@ def _check_rows(layout: Layout, connection: sqlite3.Connection) -> list[str]:
             if rows is not None:
                 wanted = np.array([id in bad or id not in held for id in rows.head["id"].tolist()], bool)
                 base.put_rows(connection, rows.only(wanted))
-                exact += int(wanted.sum())
+                put_back += int(wanted.sum())
                 bad -= set(rows.head["id"][wanted].tolist())
     connection.execute("COMMIT")
-    if not exact + rough + len(bad):
+    if not put_back + len(bad):
         return []
     lost = f", {len(bad)} in no other file" if bad else ""
-    return [f"{exact + rough} keyframes of the base were damaged; put back{roughly(rough)}{lost}"]
+    return [f"{put_back} keyframes of the base were damaged; put back{lost}"]
 
 
 def _check_segments(layout: Layout, connection: sqlite3.Connection, thorough: bool) -> list[str]:

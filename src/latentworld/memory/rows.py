@@ -1,4 +1,8 @@
-"""How a keyframe lies in files: one packed row beside its latent, with a checksum over both."""
+"""How a keyframe lies in files: one packed row beside its latent, with a checksum over both.
+
+Latents are kept to 8 bits, as the same codes in every file: a row that is put back from another file is the same bit by
+bit.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-HALF = np.dtype("<f2")
 UPPER = np.triu_indices(3)  # of a covariance, which is symmetric
 
 ROW = np.dtype(
@@ -19,28 +22,40 @@ ROW = np.dtype(
         ("pose", "<f8", 3),  # x, y, yaw in the submap: m, m, rad
         ("covariance", "<f4", 6),  # upper triangle, row by row
         ("surprise", "<f4"),  # p-value
+        ("step", "<f4"),  # what 1 of the latent's code is worth
     ]
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """N keyframes. head: (N,) of ROW. latents: (N, D) float16, all of one model."""
+    """N keyframes. head: (N,) of ROW. codes: (N, D) int8 of latents, all of one model."""
 
     head: np.ndarray
-    latents: np.ndarray
+    codes: np.ndarray
+
+    @classmethod
+    def of(cls, head: np.ndarray, latents: np.ndarray) -> Rows:
+        """Latents (N, D) are rounded to codes, and steps written into ``head``."""
+        codes, head["step"] = quantised(latents)
+        return cls(head, codes)
+
+    @property
+    def latents(self) -> np.ndarray:
+        """(N, D) float32."""
+        return self.codes * self.head["step"][:, None]
 
     def __len__(self) -> int:
         return len(self.head)
 
     def only(self, which: np.ndarray | slice) -> Rows:
-        return Rows(self.head[which], self.latents[which])
+        return Rows(self.head[which], self.codes[which])
 
 
 def checksums(head: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """(N,) uint32: CRC-32 of each row and the bytes that stand for its latent (N, D)."""
+    """(N,) uint32: CRC-32 of each row and its latent's code (N, D)."""
     heads, bodies = head.tobytes(), codes.tobytes()
-    row, size = ROW.itemsize, codes.shape[1] * codes.itemsize
+    row, size = ROW.itemsize, codes.shape[1]
     found = (
         zlib.crc32(bodies[i * size : (i + 1) * size], zlib.crc32(heads[i * row : (i + 1) * row]))
         for i in range(len(head))

@@ -13,10 +13,12 @@ from pathlib import Path
 from latentworld.types import LatentworldError
 
 APPLICATION_ID = 0x4C574D45  # "LWME"
-PAGE = 16384  # bytes: 27 rows of 256 dimensions
+PAGE = 16384  # bytes: 35 rows of 320 dimensions
 
 TABLES = (
-    "CREATE TABLE model (id INTEGER PRIMARY KEY, model_id TEXT NOT NULL UNIQUE, dimensions INTEGER NOT NULL)",
+    """CREATE TABLE model (
+        id INTEGER PRIMARY KEY, model_id TEXT NOT NULL UNIQUE, dimensions INTEGER NOT NULL,
+        looks INTEGER NOT NULL)                              -- dimensions, the last ones, that latents are found by""",
     # A frame that poses hold in: odometry is laid anew at each start, and poses of two layings never compare.
     "CREATE TABLE frame (id INTEGER PRIMARY KEY, name TEXT NOT NULL, laid INTEGER NOT NULL)",
     """CREATE TABLE submap (
@@ -36,14 +38,15 @@ TABLES = (
         x REAL NOT NULL, y REAL NOT NULL, yaw REAL NOT NULL, -- as it was driven
         covariance BLOB NOT NULL,                            -- float32 upper triangle of x, y, yaw
         surprise REAL NOT NULL,                              -- p-value
-        latent BLOB NOT NULL,                                -- float16, little-endian
+        step REAL NOT NULL,                                  -- what 1 of the latent's code is worth
+        latent BLOB NOT NULL,                                -- int8
         crc INTEGER NOT NULL)                                -- CRC-32 of all this as it lies in other files""",
     "CREATE TABLE picture (id INTEGER PRIMARY KEY, pack INTEGER NOT NULL, at INTEGER NOT NULL, size INTEGER NOT NULL)",
     "CREATE TABLE state (name TEXT PRIMARY KEY, value INTEGER NOT NULL)",
     "CREATE INDEX keyframe_stamp ON keyframe (stamp)",
     "CREATE VIRTUAL TABLE submap_box USING rtree (id, x0, x1, y0, y1, t0, t1)",  # m, m, s
 )
-VERSION = 2
+VERSION = 3
 COUNTERS = (
     "last_id",
     "events",

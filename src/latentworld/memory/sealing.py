@@ -7,6 +7,7 @@ import sqlite3
 from latentworld.memory import base, segment
 from latentworld.memory.journal import write_whole
 from latentworld.memory.layout import Layout
+from latentworld.memory.rows import Rows
 from latentworld.memory.schema import connect
 from latentworld.memory.segment import Segment
 from latentworld.types import LatentworldError
@@ -31,7 +32,14 @@ def from_base(layout: Layout, connection: sqlite3.Connection, first: int, last: 
         rows, sound = base.read_rows(connection, begin, end)
         if not sound.all():
             raise LatentworldError(f"{(~sound).sum()} of rows {begin} to {end} are damaged in {layout.base}")
-        segment.write(layout.segment(begin, end, turn), (begin, end), rows)
+        segment.write(layout.segment(begin, end, turn), (begin, end), rows, looks_of(connection, rows))
+
+
+def looks_of(connection: sqlite3.Connection, rows: Rows) -> int:
+    """How many numbers, the last ones, of these rows' latents they are found by; all where nothing is said of them."""
+    query = "SELECT looks FROM model WHERE id = ?"
+    said = connection.execute(query, (int(rows.head["model"][0]),)).fetchone() if len(rows) else None
+    return min(said[0], rows.codes.shape[1]) if said else rows.codes.shape[1]
 
 
 def spans(connection: sqlite3.Connection, first: int, last: int) -> list[tuple[int, int]]:
@@ -60,7 +68,7 @@ def merge(layout: Layout, connection: sqlite3.Connection, rows: int) -> None:
         parts = [Segment(s.path) for s in some]
         try:
             full = [part for part in parts if part.count]
-            if len({part.model for part in full}) > 1:
+            if len({(part.model, part.looks) for part in full}) > 1:
                 continue
             if not full or any(part.damaged() for part in full):
                 from_base(layout, connection, first, last, turn)

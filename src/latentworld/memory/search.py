@@ -20,7 +20,7 @@ NARROW = 16_384  # keyframes in the submaps that match, up to which each is look
 
 
 class MemorySearch:
-    """Queries over a store; latents are those of one model."""
+    """Queries over a store; latents are those of one model, and are compared by the numbers they are found by."""
 
     def __init__(self, store: KeyframeStore, model_id: str, parameters: MemoryParameters):
         self._store, self._model_id = store, model_id
@@ -35,7 +35,7 @@ class MemorySearch:
             try:
                 if query.latent is not None:
                     ids, distance = self._nearest_latents(connection, query, frame)
-                    threshold = self._never_seen.value(connection)
+                    threshold = self._never_seen.value(connection, self._looks(query))
                     never_seen = not len(ids) or bool(distance[0] > threshold)
                 else:
                     if query.place is not None:
@@ -53,31 +53,41 @@ class MemorySearch:
         """Ids of everything in the query's place and time, and within a latent distance where one is given; exact."""
         submaps = lookup.overlapping(connection, query, frame, query.radius)
         model = None if within is None else self._model_id
-        ids, _ = lookup.matching(connection, query, submaps, query.radius, model)
+        ids = lookup.matching(connection, query, submaps, query.radius, model).ids
         if within is not None:
-            pieces = [lookup.latents(connection, ids[at : at + NARROW]) for at in range(0, len(ids), NARROW)]
-            near = [some[distances(latents, query.latent.vector) <= within] for some, latents in pieces if len(some)]
+            looks = self._looks(query)
+            vector = query.latent.vector[-looks:]
+            pieces = [lookup.looks(connection, ids[at : at + NARROW], looks) for at in range(0, len(ids), NARROW)]
+            near = [some[distances(latents, vector) <= within] for some, latents in pieces if len(some)]
             ids = np.concatenate(near) if near else ids[:0]
         return ids.tolist()
 
     def _nearest_latents(self, connection, query: MemoryQuery, frame: int) -> tuple[np.ndarray, np.ndarray]:
-        vector = query.latent.vector
+        looks = self._looks(query)
+        vector = query.latent.vector[-looks:]
         if query.place is None and query.after is None and query.before is None:
             ids = self._index.candidates(connection, vector, query.limit)
         else:
             submaps = lookup.overlapping(connection, query, frame, query.radius)
             if (submaps[:, 2] - submaps[:, 1] + 1).sum() <= NARROW:
-                ids, _ = lookup.matching(connection, query, submaps, query.radius, self._model_id)
-            else:
-                ids = self._index.candidates(connection, vector, query.limit, lookup.filter_of(query, submaps))
-        ids, latents = lookup.latents(connection, ids)
-        distance = distances(latents, vector) if len(ids) else np.empty(0)
-        order = np.lexsort((-ids, distance))[: query.limit]
-        return ids[order], distance[order]
+                found = lookup.matching(connection, query, submaps, query.radius, self._model_id, looks)
+                return _nearest(found.ids, found.looks, vector, query.limit)
+            ids = self._index.candidates(connection, vector, query.limit, lookup.filter_of(query, submaps))
+        return _nearest(*lookup.looks(connection, ids, looks), vector, query.limit)
+
+    def _looks(self, query: MemoryQuery) -> int:
+        return self._store.looks(self._model_id) or len(query.latent.vector)
+
+
+def _nearest(ids: np.ndarray, looks: np.ndarray, vector: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:
+    """The ids (limit,) of the nearest rows (N, S) to a vector (S,), and their distances; of equals the newest first."""
+    distance = distances(looks, vector) if len(ids) else np.empty(0)
+    order = np.lexsort((-ids, distance))[:limit]
+    return ids[order], distance[order]
 
 
 def distances(rows: np.ndarray, vector: np.ndarray) -> np.ndarray:
-    """Euclidean distances (N,) float64 of half-precision rows (N, D) to a vector (D,)."""
+    """Euclidean distances (N,) float64 of rows (N, D) to a vector (D,)."""
     difference = rows.astype(np.float64) - np.asarray(vector, np.float64)
     return np.sqrt(np.einsum("nd,nd->n", difference, difference))
 

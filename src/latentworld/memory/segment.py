@@ -1,7 +1,8 @@
 """A sealed run of keyframes in one file that never changes: their second copy, and an index over their latents.
 
-Latents lie as int8 in lists about centroids (an inverted file; Jegou et al. 2011, without the product quantiser), so
-that a query reads the few lists that are near. Centroids come from k-means in two levels. Every row has a checksum.
+Latents lie in lists about centroids (an inverted file; Jegou et al. 2011, without the product quantiser), so that a
+query reads the few lists that are near, and of these only what latents are found by (their looks).
+Centroids come from k-means in two levels. Every row has a checksum.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from latentworld.memory.files import publish
-from latentworld.memory.rows import HALF, ROW, Rows, checksums, quantised
+from latentworld.memory.rows import ROW, Rows, checksums
 from latentworld.types import LatentworldError
 
 SUFFIX = ".segment"
@@ -24,17 +25,17 @@ LIST = 256  # rows a list, about
 COARSE = 48  # lists of the first level at most; of the second, as many as it takes
 SAMPLE = 12_288  # rows that a k-means learns from
 ROUNDS = 5
-HEADER = struct.Struct(
-    "<4sIqqqIIII"
-)  # mark, model, first and last id, rows, dimensions, lists, CRC-32 of these, of lists
-MARK = b"LWS2"
+HEADER = struct.Struct("<4sIqqqIIIII")
+"""Mark, model, first and last id, rows, dimensions, those of looks, lists, CRC-32 of these, of lists."""
+MARK = b"LWS3"
 
 
 class Segment:
     """Opened for reading, by any number of threads: it reads by offset and keeps what every query needs. Closed when
     nobody holds it any more, or by ``close``.
 
-    centroids: (L, D) float32. radii: (L,) distance of the farthest row of each list. offsets: (L + 1,).
+    centroids: (L, S) float32, S dimensions that latents are found by. radii: (L,) distance of the farthest row
+    of each list. offsets: (L + 1,).
     """
 
     def __init__(self, path: Path):
@@ -50,15 +51,15 @@ class Segment:
 
     def _open(self) -> None:
         start = os.pread(self._descriptor, HEADER.size, 0)
-        fields = HEADER.unpack(start) if len(start) == HEADER.size else (b"",) * 9
-        mark, self.model, self.first, self.last, self.count, self.dimensions, lists, check, lists_check = fields
-        if mark != MARK or zlib.crc32(start[:-8]) != check:
+        fields = HEADER.unpack(start) if len(start) == HEADER.size else (b"",) * 10
+        mark, self.model, self.first, self.last, self.count, self.dimensions, self.looks, lists, *checks = fields
+        if mark != MARK or zlib.crc32(start[:-8]) != checks[0]:
             raise LatentworldError(f"memory {self.path}: expected a segment, got a damaged header")
-        n, d = self.count, self.dimensions
+        n, d, s = self.count, self.dimensions, self.looks
         layout = [
-            ("centroids", "<f4", (lists, d)), ("radii", "<f4", (lists,)), ("offsets", "<i8", (lists + 1,)),
+            ("centroids", "<f4", (lists, s)), ("radii", "<f4", (lists,)), ("offsets", "<i8", (lists + 1,)),
             ("steps", "<f4", (n,)), ("squares", "<f4", (n,)), ("checks", "<u4", (n,)),
-            ("heads", ROW, (n,)), ("codes", "<i1", (n, d)),
+            ("heads", ROW, (n,)), ("searched", "<i1", (n, s)), ("rest", "<i1", (n, d - s)),
         ]  # fmt: skip
         self._at, at = {}, HEADER.size
         for name, kind, shape in layout:
@@ -67,7 +68,7 @@ class Segment:
         if os.fstat(self._descriptor).st_size != at:
             raise LatentworldError(f"memory {self.path}: expected {at} bytes, got {os.fstat(self._descriptor).st_size}")
         kept = [self._read(name) for name in ("centroids", "radii", "offsets", "steps", "squares")]
-        if zlib.crc32(b"".join(part.tobytes() for part in kept)) != lists_check:
+        if zlib.crc32(b"".join(part.tobytes() for part in kept)) != checks[1]:
             raise LatentworldError(f"memory {self.path}: expected sound lists, got damaged ones")
         self.centroids, self.radii, self.offsets, self.steps, self.squares = kept
 
@@ -81,7 +82,11 @@ class Segment:
 
     def codes(self, begin: int, end: int) -> np.ndarray:
         """(n, D) int8, as they lie."""
-        return self._read("codes", begin, end)
+        return np.concatenate([self._read("rest", begin, end), self.searched(begin, end)], axis=1)
+
+    def searched(self, begin: int, end: int) -> np.ndarray:
+        """(n, S) int8 of what latents are found by."""
+        return self._read("searched", begin, end)
 
     def heads(self, begin: int, end: int) -> np.ndarray:
         """(n,) of ROW, as they lie."""
@@ -94,12 +99,10 @@ class Segment:
         return np.frombuffer(b"".join(read), "<i8")
 
     def rows(self, begin: int = 0, end: int | None = None) -> tuple[Rows, np.ndarray]:
-        """Rows as they lie, latents to 8 bits, and which of them (n,) are sound."""
+        """Rows as they lie, and which of them (n,) are sound."""
         end = self.count if end is None else end
-        heads, codes = self.heads(begin, end), self.codes(begin, end)
-        sound = checksums(heads, codes) == self._read("checks", begin, end)
-        latents = (codes * self.steps[begin:end, None]).astype(HALF)
-        return Rows(heads, latents), sound
+        rows = Rows(self.heads(begin, end), self.codes(begin, end))
+        return rows, checksums(rows.head, rows.codes) == self._read("checks", begin, end)
 
     def damaged(self) -> int:
         """How many rows are not sound; reads all of the file."""
@@ -111,34 +114,33 @@ def name(first: int, last: int, turn: int = 0) -> str:
     return f"{first:012d}-{last:012d}.{turn}{SUFFIX}"
 
 
-def write(path: Path, span: tuple[int, int], rows: Rows) -> None:
-    """Rows of one model whose ids lie within ``span``, as a file that is there whole or not at all."""
-    write_codes(path, span, rows.head, *quantised(rows.latents))
-
-
-def write_codes(path: Path, span: tuple[int, int], heads: np.ndarray, codes: np.ndarray, steps: np.ndarray) -> None:
-    """The same of latents that are codes (N, D) int8 already."""
-    centroids, which = grouped(codes, steps)
-    order = np.lexsort((heads["id"], which))
-    heads, codes, steps, which = heads[order], codes[order], steps[order], which[order]
+def write(path: Path, span: tuple[int, int], rows: Rows, looks: int) -> None:
+    """Rows of one model whose ids lie within ``span``, as a file that is there whole or not at all. looks: the last
+    numbers of latents, by which they are found.
+    """
+    searched, steps = rows.codes[:, rows.codes.shape[1] - looks :], rows.head["step"]
+    centroids, which = grouped(searched, steps)
+    order = np.lexsort((rows.head["id"], which))
+    rows, searched, which = rows.only(order), searched[order], which[order]
+    steps, count = np.ascontiguousarray(rows.head["step"], "<f4"), len(rows)
     offsets = np.searchsorted(which, np.arange(len(centroids) + 1)).astype("<i8")
-    squares, away = np.empty(len(heads), "<f4"), np.empty(len(heads), "<f4")
-    for at in range(0, len(heads), 8192):
+    squares, away = np.empty(count, "<f4"), np.empty(count, "<f4")
+    for at in range(0, count, 8192):
         piece = slice(at, at + 8192)
-        wide = codes[piece] * steps[piece, None]
+        wide = searched[piece] * steps[piece, None]
         squares[piece] = np.einsum("nd,nd->n", wide, wide)
         away[piece] = np.linalg.norm(wide - centroids[which[piece]], axis=1)
     radii = np.zeros(len(centroids), "<f4")
     np.maximum.at(radii, which, away)
-    lists = [np.ascontiguousarray(part, "<f4") for part in (centroids, radii)]
-    lists += [offsets, np.ascontiguousarray(steps, "<f4"), squares]
-    model = int(heads["model"][0]) if len(heads) else 0
-    start = HEADER.pack(MARK, model, *span, len(heads), codes.shape[1], len(centroids), 0, 0)[:-8]
+    lists = [np.ascontiguousarray(part, "<f4") for part in (centroids, radii)] + [offsets, steps, squares]
+    model = int(rows.head["model"][0]) if count else 0
+    start = HEADER.pack(MARK, model, *span, count, rows.codes.shape[1], looks, len(centroids), 0, 0)[:-8]
     check, lists_check = zlib.crc32(start), zlib.crc32(b"".join(part.tobytes() for part in lists))
+    rest = np.ascontiguousarray(rows.codes[:, : rows.codes.shape[1] - looks])
     temporary = path.with_suffix(".writing")
     with open(temporary, "wb") as file:
         file.write(start + struct.pack("<II", check, lists_check))
-        for part in (*lists, checksums(heads, codes), heads, np.ascontiguousarray(codes)):
+        for part in (*lists, checksums(rows.head, rows.codes), rows.head, np.ascontiguousarray(searched), rest):
             file.write(part.data if part.size else b"")
         file.flush()
         os.fsync(file.fileno())
@@ -146,15 +148,14 @@ def write_codes(path: Path, span: tuple[int, int], heads: np.ndarray, codes: np.
 
 
 def merge(path: Path, span: tuple[int, int], parts: Sequence[Segment]) -> None:
-    """What lies in several segments, one after the other, as one; nothing is rounded anew."""
+    """What lies in several segments, one after the other, as one."""
     heads = np.concatenate([part.heads(0, part.count) for part in parts])
     codes = np.concatenate([part.codes(0, part.count) for part in parts])
-    steps = np.concatenate([part.steps for part in parts])
-    write_codes(path, span, heads, codes, steps)
+    write(path, span, Rows(heads, codes), parts[0].looks)
 
 
 def grouped(codes: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Centroids (L, D) float32 of lists of about ``LIST`` rows, and the list of each row (N,); by k-means, twice."""
+    """Centroids (L, S) float32 of lists of about ``LIST`` rows, and the list of each row (N,); by k-means, twice."""
     count, random = len(codes), np.random.default_rng(0)
     if not count:
         return np.zeros((0, codes.shape[1]), np.float32), np.empty(0, np.int64)

@@ -128,18 +128,24 @@ class KeyframeStore:
         """Whether a keyframe was added and is not on disk yet."""
         return self.acknowledged() < id <= self._last_id
 
-    def model(self, model_id: str, dimensions: int) -> int:
-        """The number that stands for a model in the rows."""
+    def model(self, model_id: str, dimensions: int, looks: int | None = None) -> int:
+        """The number that stands for a model in the rows. looks: how many of its latents' last dimensions they are
+        found by; ``None``: all.
+        """
         with self._adding:
             if model_id not in self._models:
                 number = max(self._models.values(), default=0) + 1
-                self._submit({"model": [[number, model_id, dimensions]]})
+                self._submit({"model": [[number, model_id, dimensions, looks or dimensions]]})
                 self._models[model_id] = number
             return self._models[model_id]
 
     def dimensions(self, model_id: str) -> int:
         """Of a model's latents; 0 where none is stored."""
         return self._scalar("SELECT dimensions FROM model WHERE model_id = ?", model_id) or 0
+
+    def looks(self, model_id: str) -> int:
+        """How many of its latents' last dimensions they are found by; 0 where none is stored."""
+        return self._scalar("SELECT looks FROM model WHERE model_id = ?", model_id) or 0
 
     def newest_model(self) -> str:
         """The model of the newest keyframe."""

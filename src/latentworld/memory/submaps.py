@@ -10,7 +10,7 @@ import numpy as np
 from latentworld.memory.rows import UPPER
 
 MOST = 64  # keyframes in one
-REACH = 8.0  # metres from its first keyframe to any
+REACH = 1.0  # metres of a side of the box that holds them
 PAUSE = 600_000_000_000  # ns between two keyframes after which another begins
 NOWHERE = bytes(24)  # a covariance of nothing
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from latentworld.memory.records import Record
 from latentworld.memory.search import MemorySearch
 from latentworld.memory.store import KeyframeStore
 from latentworld.types import Latent, LatentworldError, WorldState, seconds
+
+if TYPE_CHECKING:  # torch takes seconds to load, and most of what is asked needs none
+    from latentworld.memory.neural import NeuralLearner, NeuralParameters, Recalled
 
 LATEST = 1 << 62  # ns
 HALF_MAX = float(np.finfo(np.float16).max)
@@ -36,19 +40,25 @@ class VisualMemory:
         model_id: str | None = None,
         parameters: MemoryParameters | None = None,
         frame_id: str = "odom",
+        looks: int | None = None,
+        neural: NeuralParameters | None = None,
     ):
+        """looks: how many of a latent's last numbers it is found by, ``None`` all; what a memory once had stays.
+        neural: of the network that learns beside the store to foretell the others; ``None``: there is none.
+        """
         parameters = parameters or MemoryParameters()
         self.store = KeyframeStore(
             path, writable=model_id is not None, interval=parameters.commit_interval, rows=parameters.commit_rows
         )
         self.model_id = model_id or self.store.newest_model()
-        self._parameters, self._frame_id = parameters, frame_id
+        self._parameters, self._frame_id, self._looks = parameters, frame_id, looks
         self._frame = 0 if model_id else self.store.newest_frame  # 0: not laid yet
         self._gate = KeyframeGate(parameters)
         self._drift = OdometryDrift(parameters.position_drift, parameters.heading_drift)
         self._search = MemorySearch(self.store, self.model_id, parameters)
         self._model, self._dimensions = 0, self.store.dimensions(self.model_id)  # 0: no latent yet
         self._last: WorldState | None = None
+        self._neural, self._learner = neural, None
 
     def consider(
         self, state: WorldState, latent: Latent, thumbnail: bytes | None = None, covariance: np.ndarray | None = None
@@ -70,13 +80,17 @@ class VisualMemory:
             self._frame = self.store.lay_frame(self._frame_id, state.stamp)
         if not self._model:
             self._dimensions = len(latent.vector)
-            self._model = self.store.model(self.model_id, self._dimensions)
+            self._model = self.store.model(self.model_id, self._dimensions, self._looks)
         covariance = drift if covariance is None else covariance
-        return self.store.add(
+        id = self.store.add(
             Record(
                 latent.stamp, self._frame, state.pose, covariance, state.p_value, self._model, latent.vector, thumbnail
             )
         )
+        if self._neural is not None and self._neural.rehearsals:
+            learner = self._learning()
+            learner.take(id, self._frame, state.pose, latent.vector[: learner.dimensions])
+        return id
 
     def lay_frame(self) -> None:
         """Poses from here on are in a frame laid anew: nothing seen before has a known place in it."""
@@ -89,6 +103,21 @@ class VisualMemory:
         if query.latent is not None:
             self._check(query.latent)
         return self._search.answer(query, self._frame if query.frame is None else query.frame)
+
+    def foretell(self, poses: np.ndarray) -> Recalled:
+        """What would be seen from poses (N, 3) in the frame laid last, also from where nobody stood: the first numbers
+        of latents, those that are not looks.
+
+        Raises LatentworldError where nothing was learned in that frame.
+        """
+        from latentworld.memory.neural import NeuralMemory
+
+        poses = np.asarray(poses, np.float64)
+        if poses.ndim != 2 or poses.shape[1] != 3 or not np.isfinite(poses).all():
+            raise LatentworldError(f"memory foretell: expected finite poses (N, 3), got {poses.tolist()}")
+        if self._learner is not None and self._learner.frame == self._frame:
+            return self._learner.recall(poses)
+        return NeuralMemory.load(self.store.layout.neural, self.model_id, self._frame).recall(poses)
 
     def correct(self, trajectory: Trajectory) -> int:
         """Move what was seen on the way to where localisation now knows it was seen from; answers the number of the
@@ -113,7 +142,11 @@ class VisualMemory:
         frame = self._frame if query.frame is None else query.frame
         if query.latent is not None:
             self._check(query.latent)
-        return self.store.writer.forget(lambda connection: self._search.all(connection, query, frame, within))
+
+        def take_out() -> set[int]:
+            return self.store.writer.forget(lambda connection: self._search.all(connection, query, frame, within))
+
+        return len(take_out() if self._learner is None else self._learner.forget(take_out))
 
     def get(self, id: int) -> Keyframe | None:
         """One keyframe with its thumbnail, also one that was kept a moment ago."""
@@ -124,10 +157,14 @@ class VisualMemory:
         return found[0] if found else None
 
     def flush(self) -> None:
-        """Return once all that was kept is on disk."""
+        """Return once all that was kept is on disk, and learned."""
         self.store.flush()
+        if self._learner is not None:
+            self._learner.settle()
 
     def close(self) -> None:
+        if self._learner is not None:
+            self._learner.close()
         self.store.close()
 
     def __len__(self) -> int:
@@ -139,6 +176,20 @@ class VisualMemory:
 
     def __exit__(self, *error) -> None:
         self.close()
+
+    @property
+    def failure(self) -> str:
+        """Why the disk does not take what it should, "" where it does."""
+        return self.store.failure or (self._learner.failure if self._learner is not None else "")
+
+    def _learning(self) -> NeuralLearner:
+        if self._learner is None:
+            from latentworld.memory.neural import NeuralLearner
+
+            looks = self.store.looks(self.model_id) or self._looks or self._dimensions
+            foretold = self._dimensions - looks or self._dimensions
+            self._learner = NeuralLearner(self.store.layout.neural, self.model_id, foretold, self._neural)
+        return self._learner
 
     def _check(self, latent: Latent) -> None:
         name, vector = f"memory {self.store.path}: latent", latent.vector

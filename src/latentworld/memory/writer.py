@@ -18,7 +18,7 @@ from latentworld.memory.journal import Journal
 from latentworld.memory.layout import Layout
 from latentworld.memory.pictures import Pictures
 from latentworld.memory.records import Record
-from latentworld.memory.rows import HALF, ROW, Rows
+from latentworld.memory.rows import ROW, Rows
 from latentworld.memory.schema import connect
 from latentworld.memory.submaps import Submap, upper
 from latentworld.types import LatentworldError
@@ -76,8 +76,8 @@ class Writer:
         with self.alone() as connection:
             self._put([(make(connection), None)])
 
-    def forget(self, choose: Callable[[sqlite3.Connection], Iterable[int]]) -> int:
-        """Take the keyframes that ``choose`` names out of every file; answers how many. They are gone on return.
+    def forget(self, choose: Callable[[sqlite3.Connection], Iterable[int]]) -> set[int]:
+        """Take the keyframes that ``choose`` names out of every file; answers which. They are gone on return.
 
         What could not be taken out because of an error is, with the next forgetting or at the next opening.
         """
@@ -95,7 +95,7 @@ class Writer:
                     if connection.in_transaction:
                         connection.execute("ROLLBACK")
                     self._journal = Journal(path)
-            return len(ids)
+            return ids
 
     @contextmanager
     def alone(self) -> Iterator[sqlite3.Connection]:
@@ -199,7 +199,7 @@ class Writer:
         pictures = [self._pictures.append(id, record.thumbnail) for id, record in items if record.thumbnail]
         if pictures:
             event["picture"] = [list(place) for place in pictures]
-        return event, Rows(head, np.array([record.latent for record in records], HALF))
+        return event, Rows.of(head, np.array([record.latent for record in records], np.float32))
 
     def _turn_page(self, last: int) -> None:
         """Go on in a new journal; what the old one holds is sealed meanwhile. Before that goes, the base must hold all

@@ -37,7 +37,8 @@ class ModelConfig(StoredConfig):
     uses_depth: bool = True  # a fourth input channel; zeros where the camera has none
     channels: tuple[int, ...] = (32, 64, 128)
     latent_dim: int = 256  # what of a latent is foretold
-    appearance_dim: int = 64  # what of it only tells views apart
+    descriptor_dim: int = 64  # what of it places are known again by
+    layout_channels: int = 16  # what of it tells views apart, in each of 8 x 8 cells
     hidden_dim: int = 256  # recurrent half of the belief
     map_channels: int = 16  # spatial half of the belief
     map_cells: int = 28  # cells a side
@@ -60,8 +61,22 @@ class ModelConfig(StoredConfig):
 
     @property
     def vector_dim(self) -> int:
-        """Length of a whole latent: what is foretold, then its appearance."""
-        return self.latent_dim + self.appearance_dim
+        """Length of a whole latent: what is foretold, the descriptor of the place, the layout of the view."""
+        return self.kept_dim + self.layout_dim
+
+    @property
+    def kept_dim(self) -> int:
+        """How many of a latent's first numbers a memory keeps: all but the layout."""
+        return self.latent_dim + self.descriptor_dim
+
+    @property
+    def layout_side(self) -> int:
+        """Cells."""
+        return self.image_size // 8
+
+    @property
+    def layout_dim(self) -> int:
+        return self.layout_channels * self.layout_side**2
 
     @property
     def belief_dim(self) -> int:

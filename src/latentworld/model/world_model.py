@@ -15,7 +15,7 @@ from latentworld.model.heads import ASPECTS, Field, FreeSpaceHead, RiskHead
 from latentworld.model.latent_map import LatentMap, compose, rotate
 from latentworld.model.map_foresight import MapForesight
 from latentworld.model.place_matcher import PlaceMatcher
-from latentworld.model.same_view import SameView
+from latentworld.model.view_matcher import ViewMatcher
 
 
 class Belief(NamedTuple):
@@ -80,14 +80,15 @@ class WorldModel(nn.Module):
         self.risk = RiskHead(config, len(self.probe))
         self.foresight = MapForesight(config)
         self.place = PlaceMatcher(config)
-        self.same_view = SameView(config)
+        self.views = ViewMatcher(config)
         # Sorted surprise scores of held-out ordinary frames: what p-values are read from.
         self.register_buffer("surprise_quantiles", torch.linspace(-3, 3, 513))
 
     def encode(self, rgb: Tensor, depth: Tensor | None = None) -> Tensor:
         """rgb: (N, H, W, 3) uint8. depth: (N, H, W) metres or uint16 mm.
 
-        Returns latents (N, V), V = config.vector_dim: what is foretold, then what only tells views apart.
+        Returns latents (N, V), V = config.vector_dim: what is foretold, the descriptor of the place, the layout of the
+        view.
         """
         return self.latent(to_input(rgb, depth, self.config))
 

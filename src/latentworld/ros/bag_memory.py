@@ -47,11 +47,12 @@ def remember(
             )
     model, parameters = load(checkpoint), parameters or MemoryParameters()
     encoder, tracker = PerceptionEncoder(model), WorldStateTracker(model)
-    with VisualMemory(memory, model.model_id, parameters) as kept:
+    with VisualMemory(memory, model.model_id, parameters, looks=model.config.descriptor_dim) as kept:
         for frame in _frames(path, topics, tracker, bool(counts.get(topics.depth)) and model.config.uses_depth):
             latent = encoder.encode(frame)
             state, _ = tracker.observe(latent)
-            yield kept.consider(state, latent, thumbnail(frame.rgb, parameters.thumbnail_size))
+            picture = thumbnail(frame.rgb, parameters.thumbnail_size)
+            yield kept.consider(state, latent.first(model.config.kept_dim), picture)
 
 
 def _frames(path: Path, topics: Topics, tracker: WorldStateTracker, with_depth: bool) -> Iterator[Frame]:

@@ -17,6 +17,7 @@ from rclpy.task import Future
 from sensor_msgs.msg import CompressedImage, Image
 
 from latentworld.memory import Keyframe, MemoryAnswer, MemoryParameters, MemoryQuery, Trajectory, VisualMemory
+from latentworld.memory.neural import NeuralParameters
 from latentworld.memory.parameters import DEFAULT_PATH
 from latentworld.memory.thumbnails import thumbnail
 from latentworld.parameters import parameter
@@ -29,7 +30,7 @@ from latentworld.ros.models import world_model
 from latentworld.ros.moments import Moment, Moments
 from latentworld.ros.node import ManagedNode, said
 from latentworld.ros.process import run
-from latentworld.ros.tensors import from_tensor, packed
+from latentworld.ros.tensors import from_tensor, packed, to_tensor
 from latentworld.ros.transforms import yaw_of_quaternion
 from latentworld.ros.worker import Worker
 from latentworld.types import Frame, Latent, LatentworldError
@@ -43,6 +44,7 @@ class VisualMemoryParameters:
     path: str = parameter(DEFAULT_PATH, "file the memory lives in; made where there is none")
     timeout: float = parameter(2.0, "s that the encoding of a query's image may take", 0.01, 60.0)
     memory: MemoryParameters = field(default_factory=MemoryParameters)
+    neural: NeuralParameters = field(default_factory=NeuralParameters)
 
 
 class VisualMemoryNode(ManagedNode):
@@ -56,7 +58,11 @@ class VisualMemoryNode(ManagedNode):
     def configure(self) -> None:
         model = self.worker.call(lambda: world_model(self.parameters.checkpoint), timeout=120.0)
         self._encoder = PerceptionEncoder(model)
-        self._memory = VisualMemory(self.parameters.path, model.model_id, self.parameters.memory)
+        self._memory = VisualMemory(
+            self.parameters.path, model.model_id, self.parameters.memory, looks=model.config.descriptor_dim,
+            neural=self.parameters.neural,
+        )  # fmt: skip
+        self._kept, self._whole = model.config.kept_dim, model.config.vector_dim  # numbers of a latent
         if self._memory.store.repaired:
             self.diagnostics.problem("store", WARN, self._memory.store.repaired)
         self._image_topic = self.resolve_topic_name("camera/image_raw")
@@ -82,8 +88,8 @@ class VisualMemoryNode(ManagedNode):
 
     def watch(self) -> None:
         self.diagnostics.value("keyframes", len(self._memory))
-        if failure := self._memory.store.failure:
-            text = f"{self._memory.store.path}: {self._memory.store.waiting} keyframes cannot be written: {failure}"
+        if failure := self._memory.failure:
+            text = f"{self._memory.store.path}: {self._memory.store.waiting} keyframes wait to be written: {failure}"
             self.diagnostics.problem("disk", ERROR, text)
         else:
             self.diagnostics.clear("disk")
@@ -102,7 +108,8 @@ class VisualMemoryNode(ManagedNode):
         for moment in moments:
             began = time.perf_counter()
             try:
-                kept = self._memory.consider(moment.state, moment.latent, self._thumbnail(moment.picture))
+                latent = moment.latent.first(self._kept)
+                kept = self._memory.consider(moment.state, latent, self._thumbnail(moment.picture))
             except LatentworldError as error:
                 self.diagnostics.problem("keyframe", ERROR, str(error))
                 continue
@@ -159,6 +166,8 @@ class VisualMemoryNode(ManagedNode):
         began = time.perf_counter()
         try:
             answer = self._remembered(request.id) if request.id else self._memory.query(self._asked(request))
+            if request.foretell:
+                self._foretell(request, response)
         except Exception as error:  # rclpy would end the node
             response.message = said(error)
             return response
@@ -166,6 +175,12 @@ class VisualMemoryNode(ManagedNode):
         response.keyframes = [keyframe_to_message(k, request.with_thumbnails) for k in answer.keyframes]
         self.diagnostics.took("query", time.perf_counter() - began)
         return response
+
+    def _foretell(self, request: QueryMemory.Request, response: QueryMemory.Response) -> None:
+        if not request.use_place or request.frame_id:
+            raise LatentworldError("foretell: expected a place in odom as it lies now, got none or another frame")
+        told = self._memory.foretell(np.array([[request.place.x, request.place.y, request.place.theta]]))
+        response.foretold, response.familiarity = to_tensor(told.latents[0]), float(told.familiarity[0])
 
     def _remembered(self, id: int) -> MemoryAnswer:
         found = self._memory.get(id)
@@ -202,13 +217,14 @@ class VisualMemoryNode(ManagedNode):
             raise LatentworldError("image, latent: expected one of them, got both")
         if has_latent:
             vector = from_tensor(request.latent, "latent", None).astype(np.float32)
-            return Latent(self.now(), request.model_id, vector)
+            latent = Latent(self.now(), request.model_id, vector)
+            return latent.first(self._kept) if len(vector) == self._whole else latent
         if not has_image:
             return None
         rgb = images.colour(request.image, "image")
         depth = images.depth(request.depth, "depth") if request.depth.data else None
         frame = Frame(from_time(request.image.header.stamp), rgb, depth)
-        return self.worker.call(lambda: self._encoder.encode(frame), self.parameters.timeout)
+        return self.worker.call(lambda: self._encoder.encode(frame), self.parameters.timeout).first(self._kept)
 
 
 def trajectory_of(path: Path) -> Trajectory:

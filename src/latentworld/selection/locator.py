@@ -9,7 +9,9 @@ import torch
 
 from latentworld.model.place_matcher import HEADINGS
 from latentworld.model.world_model import Belief, WorldModel
-from latentworld.types import Latent, LatentworldError, WorldState, turn
+from latentworld.selection.approach import Approach
+from latentworld.selection.looks import Looks
+from latentworld.types import Latent, LatentworldError, WorldState
 
 NEAR = 0.5  # metres about the likeliest place that count as the same
 HERE = 0.35  # metres about the robot that count as where it stands
@@ -20,21 +22,18 @@ SIDE = 3  # maps a side of the grid on which places that the map has left are ke
 
 REFUTED = 2.5  # nats against a place about which the robot has looked in vain
 CERTAIN = 6.0  # the most that one look may say, in nats: some walls look alike
-ALIKE = (0.2, 0.25)  # metres, radians by which two poses may differ and still show the same
-NEAREST = 0.3  # share below which a look says nothing of a pose: a few looks from beside it must not speak against it
-CAUTION = 1.5  # nats off what a look says: places that the map takes for the goal look more like it than others do
-LOOKS, STEADY = 20, 3.0  # looks from a pose after which what they say on average counts for so many
-FADING = 0.997  # of an earlier look's standing, a call: what was looked at may change
+ALIKE, STEADY, CAUTION = (0.2, 0.25), 3.0, 0.5  # of the evidence of ``Looks``
 
 
 class Place(NamedTuple):
     """pose: (3,) in odom. probability: that the goal is within ``NEAR`` of it, if it lies on what was mapped at all.
-    here: the same within ``HERE`` of the robot.
+    here: the same within ``HERE`` of the robot. same: nats that what it sees is what the goal shows.
     """
 
     pose: np.ndarray
     probability: float
     here: float
+    same: float = 0.0
 
 
 class GoalLocator:
@@ -56,9 +55,9 @@ class GoalLocator:
         self._held: np.ndarray | None = None
         self._first: np.ndarray | None = None  # (2,) odom of the grid's first cell
         self._score = np.full(shape, -np.inf, np.float32)  # of the map; -inf: never mapped
-        self._looked = np.zeros(shape, np.float32)  # how often a pose has been looked from, or nearly so
-        self._evidence = np.zeros(shape, np.float32)  # what such a look says, in nats, on average
+        self._looks = Looks(self.headings, self.side, self.model.config.cell, ALIKE, STEADY, CAUTION)
         self._refuted = np.zeros((1, *shape[1:]), np.float32)  # nats against places, under every heading
+        self._approach = Approach()
 
     def locate(self, state: WorldState, goal: Latent) -> Place:
         """The likeliest place by all that is known. Raises LatentworldError for a latent of another model."""
@@ -69,8 +68,10 @@ class GoalLocator:
         corner = self._corner(state, belief)
         rows, columns = (slice(c, c + score.shape[-1]) for c in corner[::-1])
         self._score[:, rows, columns] = SHARPNESS * score
-        self._look(state, belief.latent[0], goal)
-        return self._likeliest(state)
+        same = self._look(state, belief.latent[0], goal)
+        place = self._likeliest(state)
+        exact = self._approach.pose(place.pose)
+        return place._replace(pose=place.pose if exact is None else exact, same=same)
 
     def refute(self, pose: np.ndarray) -> None:
         """The robot has looked about ``pose`` (x, y, ...) long enough to have arrived if that were the goal."""
@@ -97,29 +98,25 @@ class GoalLocator:
     def _shift(self, by: np.ndarray) -> None:
         """Move the grid by columns and rows (2,)."""
         self._first = self._first + by * self.model.config.cell
-        for layer, empty in ((self._score, -np.inf), (self._looked, 0), (self._evidence, 0), (self._refuted, 0)):
+        for layer, empty in (
+            (self._score, -np.inf),
+            (self._looks.looked, 0),
+            (self._looks.evidence, 0),
+            (self._refuted, 0),
+        ):
             layer[:] = np.roll(layer, -by[::-1], (1, 2))
             for axis, shift in zip((2, 1), by, strict=True):
                 entered = slice(self.side - shift, self.side) if shift > 0 else slice(0, -shift)
                 layer.swapaxes(axis, 2)[:, :, entered] = empty
 
-    def _look(self, state: WorldState, seen: torch.Tensor, goal: Latent) -> None:
-        """What the robot sees is or is not what the goal shows: evidence about poses near its own."""
+    def _look(self, state: WorldState, seen: torch.Tensor, goal: Latent) -> float:
+        """Nats that what the robot sees is what the goal shows: evidence about poses near its own."""
         with torch.inference_mode():
-            says = float(self.model.same_view(seen, torch.from_numpy(goal.vector)).clamp(-CERTAIN, CERTAIN))
-        reach = int(2 * ALIKE[0] / self.model.config.cell)
-        middle = np.round((np.asarray(state.pose[:2]) - self._first) / self.model.config.cell).astype(int)
-        columns, rows = (np.arange(max(0, m - reach), min(self.side, m + reach + 1)) for m in middle)
-        x, y = (self._first[0] + columns * self.model.config.cell, self._first[1] + rows * self.model.config.cell)
-        far = np.square((x - state.pose[0]) / ALIKE[0]) + np.square((y - state.pose[1]) / ALIKE[0])[:, None]
-        off = np.square(turn(self.headings - state.pose[2]) / ALIKE[1])
-        share = np.exp(-far[None] - off[:, None, None]).astype(np.float32)
-        share[share < NEAREST] = 0
-        window = np.s_[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-        self._looked *= FADING
-        looked, evidence = self._looked[window], self._evidence[window]  # views: what follows changes the grid
-        evidence += share / np.maximum(looked + share, 1e-6) * (says - evidence)
-        looked += share
+            match = self.model.views(seen[None], torch.from_numpy(goal.vector)[None])
+        says = float(match.same.clamp(-CERTAIN, CERTAIN))
+        self._looks.add(self._first, state.pose, says)
+        self._approach.note(state.pose, match)
+        return says
 
     def _likeliest(self, state: WorldState) -> Place:
         mapped = self._score[0] > -np.inf
@@ -127,9 +124,7 @@ class GoalLocator:
         window = np.s_[:, slice(*rows), slice(*columns)]
         density = np.exp(self._score[window] - self._score[window].max())
         density = (1 - ASTRAY) / density.sum() * density + ASTRAY / density.size
-        looked = self._looked[window]
-        counts = np.minimum(looked, 1) + (STEADY - 1) * np.minimum(looked / LOOKS, 1)
-        density *= np.exp(counts * (self._evidence[window] - CAUTION) + self._refuted[window])
+        density *= np.exp(self._looks.weighed(window) + self._refuted[window])
         density /= density.sum()
         x, y = (
             first + np.arange(*ends) * self.model.config.cell

@@ -36,6 +36,7 @@ MARGIN = 0.6  # share of the deadline after which no iteration may still run: a 
 CLOSE = 0.5  # share of the tolerance to which it drives to where a goal image seems to have been taken
 KEPT = 0.5  # of the probability from which on a place is driven to, down to which it goes on: turning back costs time
 LIKELY = 0.5  # probability that counts as arrived where looking on tells no more
+LEAST_ALIKE = -6.0  # nats that what it sees is the goal's view, from 0 down to which it may arrive where that is so
 SHOWN = 12  # candidates kept in a plan for people to look at
 
 
@@ -120,12 +121,13 @@ class ActionSelector:
             place = self.locator.locate(state, goal.latent)
             # Before it has looked about itself, another place may look as much like the goal as any that it knows.
             self._looked = self._looked or looked_around(state, space)
-            used = self.patience.used(state, place.pose)
+            used = self.patience.used(state, place.pose, place.same)
             ease = used**2  # to arrive where the goal most likely is beats never to arrive
             there = self._looked and self._there(state, place.pose, goal.tolerance * (CLOSE + (1 - CLOSE) * ease))
-            if there and place.here >= p.arrival_probability + (LIKELY - p.arrival_probability) * ease:
+            shown = place.same >= LEAST_ALIKE * ease
+            if there and shown and place.here >= p.arrival_probability + (LIKELY - p.arrival_probability) * ease:
                 return place.pose.astype(np.float32), True
-            if used >= 1:  # and yet it has not arrived
+            if self.patience.lost:  # it has not arrived
                 self.locator.refute(place.pose)
                 self.patience.reset()
             enough = p.place_probability * (KEPT if self._seeking else 1.0)

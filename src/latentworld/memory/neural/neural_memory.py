@@ -25,6 +25,7 @@ from latentworld.types import LatentworldError
 FORMAT = "latentworld-neural-memory-1"
 FAR = 10.0  # times what is usual, beyond which an outlier moves that no further
 USUAL = 0.02  # share of an update in what is held to be usual
+learning = torch.inference_mode(False)  # who calls may be inferring; what is made in that mode could never learn
 
 
 class Recalled(NamedTuple):
@@ -41,6 +42,7 @@ class NeuralMemory:
     surprise; theta grows with it, so that what is known already is hardly written. Poses must be of one frame.
     """
 
+    @learning
     def __init__(self, dimensions: int, parameters: NeuralParameters | None = None, seed: int = 0):
         self.dimensions, self.parameters, self.seed = dimensions, parameters or NeuralParameters(), seed
         p = self.parameters
@@ -51,6 +53,7 @@ class NeuralMemory:
         self.frozen = False
         self.clear()
 
+    @learning
     def clear(self) -> None:
         """Know nothing."""
         p, generator = self.parameters, torch.Generator().manual_seed(self.seed)
@@ -63,6 +66,7 @@ class NeuralMemory:
         self._mean, self._error, self._slope, self.writes = torch.zeros(self.dimensions), 1.0, 0.0, 0
         self.snapshot()
 
+    @learning
     def write(self, poses: np.ndarray, latents: np.ndarray) -> np.ndarray:
         """Learn that from ``poses`` (N, 3) ``latents`` (N, D) were seen; answers how surprising each was (N,): its mean
         squared error until now. A frozen memory is surprised, and learns nothing.
@@ -86,10 +90,12 @@ class NeuralMemory:
         told = self._apply(self._weights(), keys)
         return Recalled((told + self._mean).numpy(), (keys @ self._known).clamp(0, 1).numpy())
 
+    @learning
     def snapshot(self) -> None:
         """What ``rollback`` goes back to."""
         self._kept = self._state()
 
+    @learning
     def rollback(self) -> None:
         """Forget all that was written since the last snapshot."""
         self._take({name: value.clone() for name, value in self._kept.items()})
@@ -101,6 +107,7 @@ class NeuralMemory:
         write_whole(Path(path), save(self._state(), metadata))
 
     @classmethod
+    @learning
     def load(cls, path: str | Path, model_id: str = "", frame: int = 0) -> NeuralMemory:
         """Raises LatentworldError for a file that is missing, damaged, of another model or in another frame."""
         try:

@@ -26,5 +26,9 @@ class NeuralParameters:
     forgetting: float = parameter(0.0, "share of what is known that is lost an update", 0.0, 0.5)
     clamp: float = parameter(4.0, "times the usual gradient at which one is cut", 1.0, 1e6)
 
+    rehearsals: int = parameter(4, "updates a keyframe; 0: nothing is learned", 0, 100)
+    batch: int = parameter(32, "keyframes an update, all but one of them earlier ones", 2, 4096)
+    replay: int = parameter(4096, "earlier keyframes held to be rehearsed", 32, 1_000_000)
+
     def __post_init__(self) -> None:
         check(self)

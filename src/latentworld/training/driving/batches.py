@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from latentworld.model.same_view import OTHER, SAME
 from latentworld.training.driving.drives import Drives
 from latentworld.types import turn
 
@@ -21,8 +20,7 @@ class Batch(NamedTuple):
     images: rgb (n, T, ...) and depth, or None when latents are at hand. rows: (n, T) row numbers in the dataset.
     goal_rows: (n, G) other rows of the same episode. motion: (n, T, 8). velocity: (n, T, 4). odometry: (n, T, 3) poses.
     goal_pose: (n, G, 3). actions: (n, T, H, 2). future: (n, T, H, 3) poses. contact, drop: (n, T, H). valid: (n, T, H).
-    query: (n, T, M, 4). looks: (L, 2) pairs of rows of the same episode. alike: (L,) whether they were seen from the
-    same pose (1), or from others (0); none with images.
+    query: (n, T, M, 4).
     """
 
     stride: int
@@ -42,8 +40,6 @@ class Batch(NamedTuple):
     drop: Tensor
     valid: Tensor
     query: Tensor
-    looks: Tensor
-    alike: Tensor
 
 
 def sample(
@@ -53,12 +49,9 @@ def sample(
     length: int,
     stride: int,
     horizon: int,
-    latents: np.ndarray | None = None,
+    images: bool = True,
 ) -> Batch:
-    """Draw a batch; the same rng state draws the same batch. latents: (N, D) of all rows; a batch then has pairs of
-    looks, and no images.
-    """
-    images = latents is None
+    """Draw a batch; the same rng state draws the same batch. images: whether it has any."""
     starts, episodes = drives.starts(rng, n, length * stride)
     first, last = drives.offsets[episodes], drives.offsets[episodes] + drives.lengths[episodes] - 1
     rows = starts[:, None] + np.arange(length) * stride
@@ -94,10 +87,9 @@ def sample(
             depth, goal_depth = np.stack([c[1] for c in clips]), np.concatenate([g[1] for g in goals])
             goal_depth = goal_depth.reshape(*goal_rows.shape, *goal_depth.shape[1:])
     query = np.stack([drives.query[s : s + length * stride][::stride] for s in starts]).astype(np.float32)
-    pairs, alike = (np.zeros((0, 2), np.int64), np.zeros(0, np.float32)) if images else looks(drives, latents, rng, n)
     arrays = (
         rgb, depth, rows, goal_rows, goal_rgb, goal_depth, motion, velocity, odometry[..., :3],
-        small["odometry"][goal_rows][..., :3], actions, future, contact, drop, valid, query, pairs, alike,
+        small["odometry"][goal_rows][..., :3], actions, future, contact, drop, valid, query,
     )  # fmt: skip
     return Batch(stride, *(None if a is None else torch.from_numpy(np.ascontiguousarray(a)) for a in arrays))
 
@@ -116,33 +108,6 @@ def _goals(odometry: np.ndarray, rng: np.random.Generator, ends: np.ndarray, fir
     off = np.hypot(*np.moveaxis(odometry[tried, :2] - odometry[ends, None, None, :2], -1, 0))
     within = np.take_along_axis(tried, ((off > 0.4) & (off < FAR)).argmax(2)[..., None], 2)[..., 0]
     return np.column_stack([close, tried[:, 0, -1], within[:, 1:]])
-
-
-LOOKS = 16  # rows of an episode that are looked at from elsewhere
-
-
-def looks(drives: Drives, latents: np.ndarray, rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of rows (L, 2) of ``n`` episodes, and (L,) whether they were seen from the same pose. The others: from
-    poses a little apart, from anywhere, and from that pose whose latent is the most alike.
-    """
-    odometry = drives.small["odometry"]
-    pairs, alike = [], []
-    for episode in rng.integers(len(drives.offsets), size=n):
-        rows = drives.offsets[episode] + np.arange(drives.lengths[episode])
-        ones = rng.choice(rows, LOOKS)
-        off = odometry[rows, None, :3] - odometry[None, ones, :3]
-        far, turned = np.hypot(off[..., 0], off[..., 1]), np.abs(turn(off[..., 2]))
-        same = (far < SAME[0]) & (turned < SAME[1]) & (np.abs(rows[:, None] - ones) > 2)
-        other = (far > OTHER[0]) | (turned > OTHER[1])
-        close = other & (far < 2 * OTHER[0]) & (turned < 2 * OTHER[1])
-        unlike = np.square(latents[rows, None] - latents[None, ones]).mean(-1)
-        alikest = other & (unlike == np.where(other, unlike, np.inf).min(0))
-        for kind, wanted in ((True, same), (False, other), (False, close), (False, alikest)):
-            for one, fits in zip(ones, wanted.T, strict=True):
-                if fits.any():
-                    pairs.append((one, rng.choice(rows[fits])))
-                    alike.append(kind)
-    return np.array(pairs, np.int64).reshape(-1, 2), np.array(alike, np.float32)
 
 
 def _relative(pose: np.ndarray, other: np.ndarray) -> np.ndarray:

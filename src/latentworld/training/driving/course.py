@@ -9,7 +9,10 @@ from latentworld.model.world_model import WorldModel
 from latentworld.training.driving import validation
 from latentworld.training.driving.collect import collect as collect_drives
 from latentworld.training.driving.drives import Drives
+from latentworld.training.driving.gallery import Gallery
+from latentworld.training.driving.gallery import collect as collect_views
 from latentworld.training.driving.recipe import RECIPES, Recipe
+from latentworld.training.driving.recognition import recognition
 from latentworld.training.driving.task import DrivingTask
 from latentworld.training.episodes import dataset_file
 from latentworld.types import LatentworldError
@@ -20,16 +23,30 @@ __all__ = ["RECIPES", "about", "collect", "task", "validate", "with_base", "with
 LEARNED = {
     "all": "clips × {} rows end to end",
     "belief": "clips × {} rows with the encoder at rest",
-    "appearance": "rooms × {} places for appearance alone",
+    "appearance": "rooms × {} pairs of views for appearance alone",
 }
 
 
 def collect(recipe: Recipe, data: Path, workers: int) -> dict[str, float]:
     met: dict[str, float] = {}
-    for part in ("train", "validation"):
-        found = collect_drives(dataset_file(recipe.drives, part, data), getattr(recipe, part), workers)
+    for part, drives, views in (
+        ("train", recipe.train, recipe.views),
+        ("validation", recipe.validation, recipe.held_out_views),
+    ):
+        found = collect_drives(dataset_file(recipe.drives, part, data), drives, workers)
+        if _learns_appearance(recipe):
+            found |= collect_views(_views_file(recipe, part, data), views, workers)
         met |= {f"{part}_{key}": value for key, value in found.items()}
     return met
+
+
+def _learns_appearance(recipe: Recipe) -> bool:
+    """Whether it needs galleries."""
+    return any(stage.learns == "appearance" for stage in recipe.stages)
+
+
+def _views_file(recipe: Recipe, part: str, data: Path) -> Path:
+    return dataset_file(f"{recipe.drives}-views", part, data)
 
 
 def with_clips(recipe: Recipe, folder: Path) -> Recipe:
@@ -41,11 +58,15 @@ def with_base(recipe: Recipe, base: str) -> Recipe:
 
 
 def task(recipe: Recipe, data: Path) -> DrivingTask:
-    return DrivingTask(recipe, Drives(dataset_file(recipe.drives, "train", data)))
+    gallery = Gallery(_views_file(recipe, "train", data)) if _learns_appearance(recipe) else None
+    return DrivingTask(recipe, Drives(dataset_file(recipe.drives, "train", data)), gallery)
 
 
 def validate(model: WorldModel, recipe: Recipe, data: Path) -> dict[str, float]:
-    return validation.validate(model, Drives(dataset_file(recipe.drives, "validation", data)))
+    figures = validation.validate(model, Drives(dataset_file(recipe.drives, "validation", data)))
+    if _learns_appearance(recipe):
+        figures |= recognition(model, Gallery(_views_file(recipe, "validation", data)))
+    return figures
 
 
 def about(recipe: Recipe) -> dict[str, str]:
@@ -53,7 +74,8 @@ def about(recipe: Recipe) -> dict[str, str]:
     stages = "; ".join(f"{s.steps} steps of {s.clips} {LEARNED[s.learns].format(s.length)}" for s in recipe.stages)
     begun = {"begun with": f"the weights of {recipe.base}"} if recipe.base else {}
     return begun | {
-        "data": f"{recipe.train.rooms} simulated rooms of {recipe.train.rows} rows (0.1 s each), scripted drivers",
+        "data": f"{recipe.train.rooms} simulated rooms of {recipe.train.rows} rows (0.1 s each), scripted drivers;"
+        f" {recipe.views.rooms} rooms looked at from {recipe.views.places * recipe.views.views} poses each",
         "held out": f"{recipe.validation.rooms} rooms (seeds from {recipe.validation.first_seed}), never trained on",
         "training": stages,
         "note": "Made in simulation only: it knows the rooms of `latentworld.sim`. On a robot, collect and train on"

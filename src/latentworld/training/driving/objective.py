@@ -33,10 +33,10 @@ class Weights:
     recall: float = 0.5
     ahead: float = 1.0
     where: float = 0.6
-    same: float = 0.5
-    looks: float = 1.0
-    weighed: float = 1.0
-    distance: float = 0.5
+    places: float = 0.5
+    same: float = 1.0
+    near: float = 0.5
+    pose: float = 0.5
     paint: float = 1.0
 
 
@@ -111,19 +111,6 @@ def _spread(latents: Tensor, goals: Tensor, generator: torch.Generator) -> dict[
 
 def total(terms: dict[str, Tensor], weights: Weights) -> Tensor:
     return sum(getattr(weights, name) * term for name, term in terms.items())
-
-
-def same_view(model: WorldModel, looks: Tensor, alike: Tensor) -> Tensor:
-    """Cross entropy of pairs of latents (L, 2, D), of which those that are ``alike`` count for as much as the others:
-    what is learned is then a likelihood ratio.
-    """
-    return balanced(model.same_view.foretold(*looks.unbind(1)), alike)
-
-
-def balanced(score: Tensor, alike: Tensor) -> Tensor:
-    share = alike.mean().clamp(1e-3, 1 - 1e-3)
-    weight = torch.where(alike > 0, 0.5 / share, 0.5 / (1 - share))
-    return F.binary_cross_entropy_with_logits(score, alike, weight)
 
 
 def _free_space(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from latentworld.model.config import ModelConfig
 from latentworld.training.driving.collect import CollectSettings
+from latentworld.training.driving.gallery import GallerySettings
 from latentworld.training.driving.objective import Weights
 
 
@@ -20,7 +21,7 @@ class Stage:
     steps: int
     learns: str
     clips: int  # a batch; of appearance: rooms
-    length: int  # rows a clip; of appearance: places a room, each seen three times
+    length: int  # rows a clip; of appearance: pairs of views a room
     rate: float
     horizon: int = 15  # imagined steps
     starts: int = 4  # of imagination, a clip
@@ -34,6 +35,8 @@ class Recipe:
     drives: str  # name of data sets
     train: CollectSettings
     validation: CollectSettings
+    views: GallerySettings
+    held_out_views: GallerySettings
     stages: tuple[Stage, ...]
     model: ModelConfig = field(default_factory=ModelConfig)
     weights: Weights = field(default_factory=Weights)
@@ -45,6 +48,8 @@ class Recipe:
 
 ROOMS = CollectSettings(rooms=2400, first_seed=0, moving=0.4, looking=0.4)
 HELD_OUT = CollectSettings(rooms=120, first_seed=1_000_000, moving=0.4, looking=0.4)
+VIEWS = GallerySettings(rooms=1500, first_seed=0)
+HELD_OUT_VIEWS = GallerySettings(rooms=120, first_seed=1_000_000)
 
 RECIPES = {
     recipe.name: recipe
@@ -54,10 +59,12 @@ RECIPES = {
             "nav-small",
             ROOMS,
             HELD_OUT,
+            VIEWS,
+            HELD_OUT_VIEWS,
             (
                 Stage(1200, "all", clips=32, length=24, rate=1e-3),
                 Stage(800, "belief", clips=32, length=40, rate=7e-4),
-                Stage(1000, "appearance", clips=20, length=8, rate=2e-3),
+                Stage(2500, "appearance", clips=12, length=60, rate=1.5e-3),
             ),
             depth_dropout=0.25,
         ),
@@ -66,10 +73,12 @@ RECIPES = {
             "nav-small",
             ROOMS,
             HELD_OUT,
+            VIEWS,
+            HELD_OUT_VIEWS,
             (
                 Stage(500, "all", clips=24, length=20, rate=7e-4),
                 Stage(600, "belief", clips=24, length=40, rate=7e-4),
-                Stage(1000, "appearance", clips=20, length=8, rate=2e-3),
+                Stage(2500, "appearance", clips=12, length=60, rate=1.5e-3),
             ),
             depth_dropout=0.25,
             base="nav-small",
@@ -79,10 +88,12 @@ RECIPES = {
             "smoke",
             CollectSettings(rooms=4, first_seed=0, rows=60),
             CollectSettings(rooms=2, first_seed=1_000_000, rows=60),
+            GallerySettings(rooms=4, first_seed=0, places=3),
+            GallerySettings(rooms=2, first_seed=1_000_000, places=3),
             (
                 Stage(3, "all", clips=4, length=12, rate=1e-3, horizon=5, starts=2, warm_up=1),
                 Stage(3, "belief", clips=4, length=12, rate=1e-3, horizon=5, starts=2, warm_up=1),
-                Stage(3, "appearance", clips=2, length=4, rate=1e-3, warm_up=1),
+                Stage(3, "appearance", clips=2, length=40, rate=1e-3, warm_up=1),
             ),
             ModelConfig(map_cells=24, maps_ahead=2, opinions=2, place_dim=4),
         ),

@@ -14,7 +14,8 @@ from latentworld.model.encoder import to_input
 from latentworld.model.world_model import WorldModel
 from latentworld.training.driving.batches import Batch, sample
 from latentworld.training.driving.drives import Drives
-from latentworld.training.driving.objective import losses, same_view, total
+from latentworld.training.driving.gallery import Gallery
+from latentworld.training.driving.objective import losses, total
 from latentworld.training.driving.recipe import Recipe, Stage
 from latentworld.training.driving.views import Views, appearance_losses, sample_views
 from latentworld.training.stream import stream
@@ -26,10 +27,10 @@ ARMS = {"latent": WorldModel, "pixels": PixelWorldModel, "decoder": DecodedWorld
 
 
 class DrivingTask:
-    """A WorldModel that learns from ``drives``."""
+    """A WorldModel that learns to drive from ``drives``, and to tell views apart from a ``gallery``."""
 
-    def __init__(self, recipe: Recipe, drives: Drives):
-        self.recipe, self.drives = recipe, drives
+    def __init__(self, recipe: Recipe, drives: Drives, gallery: Gallery | None = None):
+        self.recipe, self.drives, self.gallery = recipe, drives, gallery
         torch.manual_seed(recipe.seed)
         self.model = ARMS[recipe.arm](recipe.model)
         if recipe.base:
@@ -47,7 +48,7 @@ class DrivingTask:
             )
         model, looks = self.model, stage.learns == "appearance"
         model.requires_grad_(not looks)
-        for part in (model.appearance, model.same_view.looks, model.same_view.shares):
+        for part in (model.appearance, model.views):
             part.requires_grad_(looks)
         model.encoder.requires_grad_(stage.learns == "all")
         model.encoder.train(stage.learns == "all")
@@ -58,12 +59,13 @@ class DrivingTask:
         if not steps:
             return iter(())
         if stage.learns == "appearance":
-            return stream(lambda rng: sample_views(self.drives, rng, stage.clips, stage.length), seed, steps)
-        latents = None
-        if stage.learns == "belief":
-            self.latents = encode_all(self.model, self.drives)[:, : self.recipe.model.latent_dim].contiguous()
-            latents = self.latents.numpy()
-        return stream(lambda rng: sample(self.drives, rng, **_plan(stage, rng), latents=latents), seed, steps)
+            if self.gallery is None:
+                raise LatentworldError(f"recipe {self.recipe.name}: appearance is learned from a gallery, got none")
+            return stream(lambda rng: sample_views(self.gallery, rng, stage.clips, stage.length), seed, steps)
+        images = stage.learns == "all"
+        if not images:
+            self.latents = encode_all(self.model, self.drives)
+        return stream(lambda rng: sample(self.drives, rng, **_plan(stage, rng), images=images), seed, steps)
 
     def losses(
         self, stage: Stage, batch: Batch | Views, generator: torch.Generator
@@ -78,8 +80,6 @@ class DrivingTask:
         recall = self.recipe.weights.recall > 0
         pictures = pictures if isinstance(self.model, DecodedWorldModel) else None
         terms = losses(self.model, batch, latents, goals, generator, stage.starts, recall, pictures)
-        if stage.learns == "belief":  # latents of other rows are at hand only then
-            terms["same"] = same_view(self.model, self.latents[batch.looks], batch.alike)
         return total(terms, self.recipe.weights), terms
 
     def _encode(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
@@ -108,11 +108,10 @@ def _plan(stage: Stage, rng: np.random.Generator) -> dict:
 
 @torch.no_grad()
 def encode_all(model: WorldModel, drives: Drives, chunk: int = 512) -> Tensor:
-    """Latents (N, V) of every row."""
+    """What is foretold of the latents of every row, (N, D)."""
     model.encoder.eval()
-    model.appearance.eval()
     latents = []
     for start in range(0, drives.rows, chunk):
-        rgb, depth = drives.images(start, start + chunk)
-        latents.append(model.encode(torch.from_numpy(rgb), None if depth is None else torch.from_numpy(depth)))
+        rgb, depth = (None if part is None else torch.from_numpy(part) for part in drives.images(start, start + chunk))
+        latents.append(model.encoder(to_input(rgb, depth, model.config)))
     return torch.cat(latents)

@@ -9,10 +9,9 @@ from torch import Tensor
 from latentworld.model.latent_map import compose, relative
 from latentworld.model.world_model import Belief, WorldModel
 from latentworld.tracking.surprise import score
-from latentworld.training.driving.batches import Batch, looks, sample
+from latentworld.training.driving.batches import Batch, sample
 from latentworld.training.driving.drives import Drives
 from latentworld.training.driving.objective import track
-from latentworld.training.driving.task import encode_all
 from latentworld.training.scores import auroc
 
 CLIPS, LENGTH, HORIZON, SEED = 256, 40, 15, 12345
@@ -35,7 +34,7 @@ def validate(model: WorldModel, drives: Drives) -> dict[str, float]:
         figures.append(_measure(model, batch, latents, goals, beliefs[SEEN]))
     scores = np.sort(np.concatenate(raw))
     model.surprise_quantiles.copy_(torch.from_numpy(np.quantile(scores, np.linspace(0, 1, 513))).float())
-    joined = {name: np.concatenate([f[name] for f in figures]) for name in figures[0]} | _recognised(model, drives)
+    joined = {name: np.concatenate([f[name] for f in figures]) for name in figures[0]}
     return _summarise(joined)
 
 
@@ -92,14 +91,6 @@ def _measure(model: WorldModel, batch: Batch, latents: Tensor, goals: Tensor, be
     return out
 
 
-def _recognised(model: WorldModel, drives: Drives) -> dict[str, np.ndarray]:
-    """What is said of pairs of rows seen from the same pose, and from others."""
-    latents = encode_all(model, drives)
-    pairs, alike = looks(drives, latents[:, : model.config.latent_dim].numpy(), np.random.default_rng(SEED), 512)
-    one, other = latents[torch.from_numpy(pairs)].unbind(1)
-    return {"alike": alike, "same_view": model.same_view(one, other).numpy()}
-
-
 def _located(model: WorldModel, belief: Belief, goals: Tensor) -> Tensor:
     """(N, 2) the likeliest cell of each map from which each goal was seen."""
     mapped, described = model.place.mapped(belief.memory), model.place.described(goals)
@@ -123,8 +114,6 @@ def _summarise(m: dict[str, np.ndarray]) -> dict[str, float]:
     figures["occupied_auroc"] = auroc(m["occupied_p"], m["occupied"])
     figures["recall_error"] = float(m["recall"].mean())
     located = m["goal"][~np.isnan(m["goal"])]
-    alike, different = (m["same_view"][m["alike"] == kind] for kind in (1, 0))
-    figures["same_view_found_at_1%"] = float((alike > np.quantile(different, 0.99)).mean())
     figures["goal_pose_median_error_m"] = float(np.median(located))
     figures["goal_pose_within_0.3m"] = float(np.mean(located < 0.3))
     return figures

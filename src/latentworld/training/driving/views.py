@@ -1,4 +1,4 @@
-"""Views of rooms, near to each other and far apart: what appearance is learned from."""
+"""Views of rooms, side by side and far apart: what appearance, and telling views apart by it, is learned from."""
 
 from __future__ import annotations
 
@@ -10,68 +10,52 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from latentworld.model.encoder import to_input
-from latentworld.model.same_view import SAME
+from latentworld.model.latent_map import relative
+from latentworld.model.view_matcher import ANOTHER, OTHER, PLACE, SAME, Match
 from latentworld.model.world_model import WorldModel
-from latentworld.training.driving.drives import Drives
-from latentworld.training.driving.objective import balanced
+from latentworld.training.driving.gallery import Gallery
 from latentworld.types import turn
 
-ELSEWHERE = (0.35, 0.3)  # metres or radians from which on appearances must differ: who has arrived stands nearer
-CLOSE = (0.9, 0.8)  # metres, radians within which the hardest of other views lie
+CLOSE = (1.0, 0.8)  # metres, radians within which half of all pairs lie, the hardest to tell apart among them
+SHARES = (0.25, 0.5)  # of pairs that are the same view, and that are close; the rest lie anywhere in a room
 HARD = 0.5  # of a score by which the weight of a mistake grows e-fold
-GAIN, TINT = 0.3, 0.06  # how far brightness and colours of each view are turned: a lamp is no sign of another place
+GAIN, TINT, SHADE = 0.3, 0.06, 0.3  # how far brightness and colours of each view are turned, and of parts of it:
+SHADES = 4  # a side of a view; a lamp is no sign of another place
 
 
 class Views(NamedTuple):
-    """rgb: (M, H, W, 3) uint8. depth: (M, H, W) uint16 mm or None. pairs: (2, P) of one room each. alike: (P,) bool,
-    seen from the same pose, or surely from two.
+    """rgb: (M, H, W, 3) uint8. depth: (M, H, W) uint16 mm. poses: (M, 3). rooms: (M,) int64. pairs: (2, P) int64, of
+    one room each.
     """
 
     rgb: Tensor
-    depth: Tensor | None
+    depth: Tensor
+    poses: Tensor
+    rooms: Tensor
     pairs: Tensor
-    alike: Tensor
 
 
-def sample_views(drives: Drives, rng: np.random.Generator, rooms: int, places: int) -> Views:
-    """``places`` rows of each of ``rooms`` drives, each with one seen from the same pose and one from close by."""
-    poses, rgb, depth, room = [], [], [], []
-    for number, drive in enumerate(rng.integers(0, len(drives), rooms)):
-        first, count = drives.offsets[drive], drives.lengths[drive]
-        odometry = drives.small["odometry"][first : first + count, :3]
-        rows = _rows(rng, odometry, places)
-        pixels, metres = drives.images(first, first + count)
-        poses.append(odometry[rows])
-        rgb.append(pixels[rows])
-        depth.append(None if metres is None else metres[rows])
-        room.append(np.full(len(rows), number))
-    pairs, alike = _pairs(np.concatenate(poses), np.concatenate(room))
-    return Views(
-        torch.from_numpy(np.concatenate(rgb)),
-        None if depth[0] is None else torch.from_numpy(np.concatenate(depth)),
-        torch.from_numpy(pairs), torch.from_numpy(alike),
-    )  # fmt: skip
+def sample_views(gallery: Gallery, rng: np.random.Generator, rooms: int, pairs: int) -> Views:
+    """All views of some rooms, and ``pairs`` of each room's."""
+    seen = [gallery.room(number) for number in rng.permutation(len(gallery))[:rooms]]
+    firsts = np.cumsum([0, *(len(poses) for _, _, poses in seen)])
+    drawn = [first + draw_pairs(poses, rng, pairs) for first, (_, _, poses) in zip(firsts, seen, strict=False)]
+    rgb, depth, poses = (torch.from_numpy(np.concatenate(parts)) for parts in zip(*seen, strict=True))
+    numbers = torch.arange(len(seen)).repeat_interleave(torch.from_numpy(np.diff(firsts)))
+    return Views(rgb, depth, poses, numbers, torch.from_numpy(np.concatenate(drawn, 1)))
 
 
-def _rows(rng: np.random.Generator, odometry: np.ndarray, places: int) -> np.ndarray:
-    chosen = list(rng.integers(0, len(odometry), places))
-    for place in chosen[:places]:
-        far, turned = apart(odometry, odometry[place])
-        later = np.abs(np.arange(len(odometry)) - place) > 2  # what lies closer in time is alike in any case
-        for fits in ((far < SAME[0]) & (turned < SAME[1]) & later, (far < CLOSE[0]) & (turned < CLOSE[1])):
-            rows = np.flatnonzero(fits)
-            chosen.append(rng.choice(rows if len(rows) else len(odometry)))
-    return np.array(chosen)
-
-
-def _pairs(poses: np.ndarray, room: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    one, other = np.triu_indices(len(poses), 1)
-    within = room[one] == room[other]
-    one, other = one[within], other[within]
-    far, turned = apart(poses[one], poses[other])
-    alike = (far < SAME[0]) & (turned < SAME[1])
-    told = alike | (far > ELSEWHERE[0]) | (turned > ELSEWHERE[1])
-    return np.stack([one, other])[:, told], alike[told]
+def draw_pairs(poses: np.ndarray, rng: np.random.Generator, count: int) -> np.ndarray:
+    """(2, count) numbers of poses (N, 3) of one room."""
+    ones = rng.integers(0, len(poses), count)
+    far, turned = apart(poses[ones, None], poses)
+    others = np.arange(len(poses)) != ones[:, None]
+    same = others & (far < SAME[0]) & (turned < SAME[1])
+    close = others & (far < CLOSE[0]) & (turned < CLOSE[1])
+    kind = rng.random((count, 1))
+    wanted = np.where(kind < SHARES[0], same, np.where(kind < sum(SHARES), close, others))
+    wanted = np.where(wanted.any(1, keepdims=True), wanted, others)
+    return np.stack([ones, (wanted * rng.random(wanted.shape)).argmax(1)])
 
 
 def apart(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -80,43 +64,79 @@ def apart(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.hypot(off[..., 0], off[..., 1]), np.abs(turn(off[..., 2]))
 
 
+class Apart(NamedTuple):
+    """Metres and radians between poses."""
+
+    far: Tensor
+    turned: Tensor
+
+    def within(self, limits: tuple[float, float]) -> Tensor:
+        return (self.far < limits[0]) & (self.turned < limits[1])
+
+
 def appearance_losses(
     model: WorldModel, views: Views, generator: torch.Generator, depth_dropout: float
 ) -> dict[str, Tensor]:
-    """looks: of what appearances say by themselves. distance: of their plain distance, by which a memory looks for
-    them. weighed: of what they say together with what is foretold; only how much each counts is learned of it.
+    """places: of the plain distance of descriptors, by which a memory looks for them. same, near, pose: of what the
+    matcher says of pairs, both ways.
     """
     latents = encoded(model, views, generator, depth_dropout)
-    one, other = latents[views.pairs[0]], latents[views.pairs[1]]
-    off = (one - other)[:, model.config.latent_dim :].square().mean(1)
-    says, seen = model.same_view, model.same_view.seen(one, other)
-    together = says.weighed(says.foretold(one, other), seen.detach())
+    one, other = views.pairs
+    ways = torch.cat([one, other]), torch.cat([other, one])
+    pose, log_spread, says = model.views.one_way(latents[ways[0]], latents[ways[1]]).split([3, 3, 2], 1)
+    match = Match(says[:, 0], says[:, 1], pose, log_spread)
     return {
-        "looks": told_apart(seen, views.alike),
-        "weighed": balanced(together, views.alike.to(together.dtype)),
-        "distance": told_apart(model.appearance.known(off), views.alike),
+        "places": _place_loss(model, latents, views),
+        **match_losses(match, relative(views.poses[ways[0]], views.poses[ways[1]])),
     }
+
+
+def match_losses(match: Match, true: Tensor) -> dict[str, Tensor]:
+    """true: (P, 3) poses of the others as the ones see them."""
+    off = Apart(true[:, :2].norm(dim=1), true[:, 2].abs())
+    same, near = off.within(SAME), off.within(PLACE)
+    error, log_spread = (match.pose - true)[near].abs(), match.log_spread[near]
+    return {
+        "same": told_apart(match.same[same], match.same[~off.within(OTHER)]),
+        "near": F.softplus(-match.near[near]).mean() + F.softplus(match.near[~off.within(ANOTHER)]).mean(),
+        "pose": (error * torch.exp(-log_spread) + log_spread).sum(1).mean(),  # a Laplace density
+    }
+
+
+def _place_loss(model: WorldModel, latents: Tensor, views: Views) -> Tensor:
+    """Each view of the same place is likelier than all of others: InfoNCE (van den Oord 2018) of one positive at a
+    time. Views from the same pose are left out: they are found in any case.
+    """
+    first = model.config.latent_dim
+    descriptors = latents[:, first : first + model.config.descriptor_dim]
+    likeness = model.appearance.likeness(descriptors, descriptors)
+    off = views.poses[:, None] - views.poses
+    off = Apart(off[..., :2].norm(dim=-1), turn(off[..., 2]).abs())
+    room = (views.rooms[:, None] == views.rooms).fill_diagonal_(False)
+    same = room & off.within(PLACE)
+    unclear = (room & off.within(ANOTHER)).fill_diagonal_(True)
+    others = likeness.masked_fill(unclear, -torch.inf).logsumexp(1, keepdim=True)
+    return F.softplus(others - likeness)[same & ~off.within(SAME)].mean()
 
 
 def encoded(model: WorldModel, views: Views, generator: torch.Generator, depth_dropout: float) -> Tensor:
     """Latents (M, V), each view under a light of its own, some without depth."""
     m = len(views.rgb)
-    depth = None
-    if views.depth is not None:
-        without = torch.rand(m, generator=generator) < depth_dropout
-        depth = views.depth.to(torch.float32).masked_fill_(without[:, None, None], 0).div_(1000)
+    without = torch.rand(m, generator=generator) < depth_dropout
+    depth = views.depth.to(torch.float32).masked_fill_(without[:, None, None], 0).div_(1000)
     pictures = to_input(views.rgb, depth, model.config)
     gain = 1 + GAIN * (2 * torch.rand(m, 1, 1, 1, generator=generator) - 1)
     light = gain * (1 + TINT * torch.randn(m, 3, 1, 1, generator=generator))
+    shades = 1 + SHADE * (torch.rand(m, 1, SHADES, SHADES, generator=generator) - 0.5)
+    light = light * F.interpolate(shades, size=pictures.shape[-2:], mode="bilinear", align_corners=True)
     pictures[:, :3] = ((pictures[:, :3] + 0.5) * light).clamp(0, 1) - 0.5
     return model.latent(pictures)
 
 
-def told_apart(score: Tensor, alike: Tensor) -> Tensor:
-    """Cross entropy in which views that are alike and views that are not count the same, and of these the worst
-    mistakes as much as all: one place like the goal is found among a thousand.
+def told_apart(same: Tensor, others: Tensor) -> Tensor:
+    """Cross entropy of scores in which views that are alike and views that are not count the same, and of these the
+    worst mistakes as much as all: one place like the goal is found among a thousand.
     """
-    same, others = score[alike], score[~alike]
     worst = torch.softmax(HARD * others.detach(), 0)
     mistaken = F.softplus(others)
     return F.softplus(-same).mean() + 0.5 * mistaken.mean() + 0.5 * (worst * mistaken).sum()
