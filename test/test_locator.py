@@ -9,6 +9,7 @@ import torch
 from latentworld.agent import Agent
 from latentworld.model import checkpoint
 from latentworld.selection.locator import GoalLocator
+from latentworld.selection.way import WayToGoal
 from latentworld.sim.world import World
 from latentworld.types import Action, LatentworldError
 
@@ -40,13 +41,17 @@ def look_around(agent, world, seed):
     return agent.observe(world.frame(), world.odometry(), action)
 
 
+def ways(agent, state):
+    return WayToGoal(agent.simulator.free_space(state), state.pose, 0.08)
+
+
 def test_a_goal_seen_a_moment_ago_is_known_to_be_here(agent, world):
     found = 0
     for seed in range(SEED, SEED + 6):
         state = look_around(agent, world, seed)
         here = np.append(world.truth().pose[:2], world.telling_view(world.truth().pose)[2])
         goal = agent.image_goal(world.view(here)).latent
-        place = GoalLocator(agent.model).locate(state, goal)
+        place = GoalLocator(agent.model).locate(state, goal, ways(agent, state))
         assert 0 <= place.here <= 1 and 0 <= place.probability <= 1
         found += np.hypot(*(place.pose[:2] - state.pose[:2])) < 0.3
     assert found >= 5
@@ -57,11 +62,40 @@ def test_what_is_looked_at_and_is_not_the_goal_speaks_against_the_place(agent, w
     elsewhere = np.append(world.goal[:2], world.telling_view(world.goal)[2])
     goal = agent.image_goal(world.view(elsewhere)).latent
     locator = GoalLocator(agent.model)
-    before = locator.locate(state, goal).here
+    before = locator.locate(state, goal, ways(agent, state)).here
     for _ in range(3):
-        after = locator.locate(state, goal).here
+        after = locator.locate(state, goal, ways(agent, state)).here
     assert after <= before
     assert locator._looks.evidence.min() < -1  # nats
+
+
+def test_a_turn_in_vain_speaks_against_all_that_is_near_and_for_where_it_has_room_to_stand(agent, world):
+    world.reset(SEED + 3)
+    agent.reset()
+    elsewhere = np.append(world.goal[:2], world.telling_view(world.goal)[2])
+    goal, locator, action = agent.image_goal(world.view(elsewhere)).latent, GoalLocator(agent.model), None
+    for _ in range(50):
+        state = agent.observe(world.frame(), world.odometry(), action)
+        place = locator.locate(state, goal, ways(agent, state))
+        action = Action(state.stamp, 0.0, 1.25)
+        world.step(0.0, 1.25)
+    against = locator._nearby.weighed(np.s_[:, :, :])
+    assert (against <= 0).all() and (against < -2).any(0).sum() > 20  # cells, not only the one it stands on
+    space = agent.simulator.free_space(state)
+    column, row = np.round((place.pose[:2] - space.origin) / space.cell).astype(int)
+    assert space.clearance[row, column] > -0.2 or space.uncertainty[row, column] > 0.25
+
+
+def test_of_places_as_likely_the_one_at_hand_comes_first(agent, world):
+    state = look_around(agent, world, SEED + 1)
+    goal, locator, way = agent.image_goal(world.goal_frame()).latent, GoalLocator(agent.model), ways(agent, state)
+    locator.locate(state, goal, way)
+    locator._score[np.isfinite(locator._score)] = 0.0  # the map tells nothing
+    for layer in (locator._nearby, locator._looks):
+        layer.evidence[:] = layer.looked[:] = 0.0
+    locator._held = None
+    place = locator._best(state, way)
+    assert way(place.pose[None, :2])[0] < 1.5  # metres, in a room of several
 
 
 def test_a_place_looked_about_in_vain_is_held_to_be_another(agent, world):
@@ -69,20 +103,20 @@ def test_a_place_looked_about_in_vain_is_held_to_be_another(agent, world):
     locator = GoalLocator(agent.model)
     locator.refute(np.zeros(3))  # nothing is known yet, so nothing can be refuted
     goal = agent.image_goal(world.goal_frame()).latent
-    place = locator.locate(state, goal)
+    place = locator.locate(state, goal, ways(agent, state))
     for _ in range(4):
         locator.refute(place.pose)
-    after = locator.locate(state, goal)
+    after = locator.locate(state, goal, ways(agent, state))
     assert np.hypot(*(after.pose[:2] - place.pose[:2])) > 0.3
     locator.reset()
-    assert np.allclose(locator.locate(state, goal).pose, place.pose)
+    assert np.allclose(locator.locate(state, goal, ways(agent, state)).pose, place.pose)
 
 
 def test_what_the_map_left_is_kept_until_the_grid_leaves_it(agent, world):
     state = look_around(agent, world, SEED + 2)
     goal = agent.image_goal(world.goal_frame()).latent
     locator = GoalLocator(agent.model)
-    locator.locate(state, goal)
+    locator.locate(state, goal, ways(agent, state))
     known = np.isfinite(locator._score[0]).sum()
     cells = agent.model.config.map_cells
     assert known == cells**2
@@ -91,11 +125,11 @@ def test_what_the_map_left_is_kept_until_the_grid_leaves_it(agent, world):
         return replace(state, pose=state.pose + np.array([metres, 0, 0], state.pose.dtype))
 
     score = locator._score.copy()
-    locator.locate(moved(1.0), goal)  # 5 cells on
+    locator.locate(moved(1.0), goal, ways(agent, moved(1.0)))  # 5 cells on
     assert np.isfinite(locator._score[0]).sum() == known + 5 * cells
     kept = np.isfinite(score) & ~np.isin(np.arange(locator.side), np.arange(cells, 2 * cells) + 5)
     assert np.array_equal(locator._score[kept], score[kept])
-    place = locator.locate(moved(100.0), goal)
+    place = locator.locate(moved(100.0), goal, ways(agent, moved(100.0)))
     assert np.isfinite(locator._score[0]).sum() == known and np.isfinite(place.pose).all()
     locator.reset()
     assert not np.isfinite(locator._score).any()
@@ -105,7 +139,7 @@ def test_a_latent_of_another_model_is_refused(agent, world):
     state = look_around(agent, world, SEED)
     goal = agent.image_goal(world.goal_frame()).latent
     with pytest.raises(LatentworldError, match="goal latent: expected model .* got other"):
-        GoalLocator(agent.model).locate(state, replace(goal, model_id="other"))
+        GoalLocator(agent.model).locate(state, replace(goal, model_id="other"), ways(agent, state))
 
 
 def test_views_of_one_place_are_told_from_others_by_the_shipped_model(world):

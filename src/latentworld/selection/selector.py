@@ -33,7 +33,8 @@ from latentworld.types import (
 )  # fmt: skip
 
 MARGIN = 0.6  # share of the deadline after which no iteration may still run: a busy machine makes the next one longer
-CLOSE = 0.5  # share of the tolerance to which it drives to where a goal image seems to have been taken
+CLOSE = 0.5  # share of the tolerance to which it drives at first: odometry drifts, and places are known roughly
+SETTLING = 1.5  # seconds about a goal pose in which that eases to the whole tolerance
 KEPT = 0.5  # of the probability from which on a place is driven to, down to which it goes on: turning back costs time
 LIKELY = 0.5  # probability that counts as arrived where looking on tells no more
 LEAST_ALIKE = -6.0  # nats that what it sees is the goal's view, from 0 down to which it may arrive where that is so
@@ -59,6 +60,7 @@ class ActionSelector:
         self.critics = critics()
         self.wariness, self.explorer = Wariness(self.parameters), Explorer(self.parameters)
         self.retreat, self.patience = Retreat(self.parameters), Patience(self.parameters.arrival_patience)
+        self.settling = Patience(SETTLING)
         self.seeds = seed_plans(self.parameters)
         self.graph = KeyframeGraph()
         self.reset()
@@ -73,6 +75,7 @@ class ActionSelector:
         self.explorer.reset()
         self.retreat.reset()
         self.patience.reset()
+        self.settling.reset()
         if self.locator:
             self.locator.reset()
 
@@ -93,7 +96,7 @@ class ActionSelector:
             target, final = self._target(state, goal, space)
             if target is None:
                 return self._stand(state, PlanStatus.GOAL_REACHED, "nothing more to learn", deadline, began)
-            if final and self._there(state, target, goal.tolerance):
+            if final:
                 return self._stand(state, PlanStatus.GOAL_REACHED, "", deadline, began)
             stuck = self.retreat.stuck(state)
             if stuck and (back := self._back_off(state, deadline, began)) is not None:
@@ -102,28 +105,31 @@ class ActionSelector:
         except LatentworldError as failure:
             return self._stand(state, PlanStatus.FAILED, str(failure), deadline, began)
 
-    def _there(self, state: WorldState, target: np.ndarray, tolerance: float) -> bool:
+    def _there(self, state: WorldState, target: np.ndarray, tolerance: float, ease: float) -> bool:
+        """ease: 0 to 1, from ``CLOSE`` to all of the tolerance."""
         off = turn(target[2] - state.pose[2])
         facing = np.isnan(off) or abs(off) <= self.parameters.heading_tolerance
-        return bool(facing and np.hypot(*(target[:2] - state.pose[:2])) <= tolerance)
+        allowed = tolerance * (CLOSE + (1 - CLOSE) * ease)
+        return bool(facing and np.hypot(*(target[:2] - state.pose[:2])) <= allowed)
 
     def _target(self, state: WorldState, goal: Goal, space: FreeSpace) -> tuple[np.ndarray | None, bool]:
-        """Pose (3,) in odom to make for, and whether being there would be arriving; None: it is explored.
+        """Pose (3,) in odom to make for, and whether it has arrived there; None: it is explored.
 
         The place of a goal image is looked for until it is found: what is not known is looked at first.
         """
         p = self.parameters
         if goal.kind in (GoalKind.POSE, GoalKind.MEMORY):
-            return np.asarray(goal.pose, np.float32), True
+            target = np.asarray(goal.pose, np.float32)
+            return target, self._there(state, target, goal.tolerance, self.settling.used(state, target))
         if goal.kind == GoalKind.IMAGE:
             if self.locator is None:
                 raise LatentworldError("goal: an image goal needs a locator; this selector has none")
-            place = self.locator.locate(state, goal.latent)
+            place = self.locator.locate(state, goal.latent, WayToGoal(space, state.pose, p.way_margin))
             # Before it has looked about itself, another place may look as much like the goal as any that it knows.
             self._looked = self._looked or looked_around(state, space)
             used = self.patience.used(state, place.pose, place.same)
             ease = used**2  # to arrive where the goal most likely is beats never to arrive
-            there = self._looked and self._there(state, place.pose, goal.tolerance * (CLOSE + (1 - CLOSE) * ease))
+            there = self._looked and self._there(state, place.pose, goal.tolerance, ease)
             shown = place.same >= LEAST_ALIKE * ease
             if there and shown and place.here >= p.arrival_probability + (LIKELY - p.arrival_probability) * ease:
                 return place.pose.astype(np.float32), True
@@ -136,10 +142,10 @@ class ActionSelector:
                 return place.pose.astype(np.float32), False
         prospect = self.explorer.look(state, space)
         if prospect.gain < p.explored_gain:
-            # All is known: then the goal is where it most likely is.
-            return (
-                (None, True) if goal.kind == GoalKind.EXPLORE else (place.pose.astype(np.float32), place.here >= LIKELY)
-            )
+            if goal.kind == GoalKind.EXPLORE:
+                return None, True
+            there = self._there(state, place.pose, goal.tolerance, 1.0)
+            return place.pose.astype(np.float32), there and place.here >= LIKELY  # all is known: it lies there, if any
         return prospect.pose.astype(np.float32), False
 
     def _search(
