@@ -435,3 +435,27 @@ def test_where_nothing_is_like_what_is_wanted_patience_is_short():
             if patience.used(state(t, pose=(1, 0, 0)), here, says[t == 2]) and patience.lost
         )  # fmt: skip
     assert 4 <= lost["unlike"] <= 5 and lost["once alike"] == 10
+
+
+def test_to_turn_to_a_goal_beside_it_is_not_dearer_than_to_face_as_it_shall_there():
+    """Else a robot that came from the side would stop in front of its goal."""
+    turning, driving = [[0.0, 1.5]] * 5, [[0.35, 0.0]] * 10
+    candidates = np.array([[[0.0, 0.0]] * 15, turning + driving], np.float32)
+    imagined = OpenFloor().simulate(state(), candidates, P.dt)
+    goal = np.array([0.0, 0.6, 0.0])
+    way = WayToGoal(OpenFloor().free_space(state()), goal, 0.0)
+    standing, going = critics()["heading"](Scene(state(), candidates, imagined, goal, way, P))
+    assert going < standing
+
+
+def test_it_gets_to_a_goal_beside_it_and_faces_as_it_shall_there():
+    goal = Goal(GoalKind.POSE, np.array([0.0, 0.6, 0.0], np.float32), tolerance=0.25)
+    selector, pose = ActionSelector(OpenFloor()), np.zeros(3)
+    for i in range(120):
+        plan = selector.select(state(1.0 + 0.1 * i, pose=tuple(pose)), goal, 1.0)
+        if plan.status == PlanStatus.GOAL_REACHED:
+            break
+        linear, angular = plan.sequence.values[0]
+        pose = pose + 0.1 * np.array([linear * np.cos(pose[2]), linear * np.sin(pose[2]), angular])
+    assert plan.status == PlanStatus.GOAL_REACHED
+    assert np.hypot(pose[0], pose[1] - 0.6) < 0.25 and abs(pose[2]) < P.heading_tolerance

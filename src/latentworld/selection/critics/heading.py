@@ -4,22 +4,30 @@ from latentworld.selection.critics import Scene
 from latentworld.types import turn
 
 STEP, NEAR = 0.3, 0.6  # metres
+AT = 0.3  # metres from the goal below which it need no longer face it to get there
 
 
 def heading(scene: Scene) -> np.ndarray:
     """Does the base at last face where it must go next, or, at the goal, where it is to face there?
 
-    Far off: metres that a step ahead of the last pose would not bring it nearer. Near: radians off the goal's
-    heading, if it
-    has one, mean over the path: asked of the end alone, turning could be put off for ever.
+    Far off: metres that a step ahead of the last pose would not bring it nearer. Near, if the goal has a heading:
+    radians still to turn, mean over the path: asked of the end alone, turning could be put off for ever.
     """
     poses = scene.consequences.poses
     last = poses[:, -1]
     ahead = last[:, :2] + STEP * np.stack([np.cos(last[:, 2]), np.sin(last[:, 2])], -1)
     here, there = scene.way(last[:, :2]), scene.way(ahead)
     astray = np.minimum(1.0, here / NEAR) * np.clip(STEP + there - here, 0, 4 * STEP)
-    if np.isnan(scene.goal[2]):
-        return astray
-    off = poses[..., :2] - scene.goal[:2]
-    near = np.maximum(0.0, 1 - np.hypot(off[..., 0], off[..., 1]) / NEAR)
-    return astray + (near * np.abs(turn(scene.goal[2] - poses[..., 2]))).mean(1)
+    return astray if np.isnan(scene.goal[2]) else astray + _still_to_turn(poses, scene.goal).mean(1)
+
+
+def _still_to_turn(poses: np.ndarray, goal: np.ndarray) -> np.ndarray:
+    """(K, H) radians: towards the goal and, once there, to its heading. Farther off than NEAR a half turn whatever it
+    faces, so that coming near costs nothing: what would, stops a robot that came from the side in front of its goal.
+    """
+    off = goal[:2] - poses[..., :2]
+    away, bearing = np.hypot(off[..., 0], off[..., 1]), np.arctan2(off[..., 1], off[..., 0])
+    beside = np.minimum(1.0, away / AT)
+    by_way = np.abs(turn(bearing - poses[..., 2])) + np.abs(turn(goal[2] - bearing))
+    left = beside * by_way + (1 - beside) * np.abs(turn(goal[2] - poses[..., 2]))
+    return np.pi - np.maximum(0.0, 1 - away / NEAR) * (np.pi - np.minimum(left, np.pi))
