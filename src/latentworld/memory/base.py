@@ -85,5 +85,6 @@ def catalogue(connection: sqlite3.Connection) -> Event:
 
 
 def state(connection: sqlite3.Connection, name: str) -> int:
-    """A counter of ``schema.COUNTERS``."""
-    return connection.execute("SELECT value FROM state WHERE name = ?", (name,)).fetchone()[0]
+    """A counter; 0 where nothing was counted yet."""
+    found = connection.execute("SELECT value FROM state WHERE name = ?", (name,)).fetchone()
+    return found[0] if found else 0

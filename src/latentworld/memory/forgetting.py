@@ -25,6 +25,7 @@ from latentworld.memory.segment import Segment
 from latentworld.types import LatentworldError
 
 PIECE = 500  # ids a statement
+CLOSED_UP = 8192  # ids whose rows are laid anew at once
 PATIENCE = 3  # times that SQLite waits for readers, ten seconds each
 
 
@@ -46,24 +47,30 @@ def noted(layout: Layout) -> set[int]:
         return set()
 
 
-def take_out(layout: Layout, connection: sqlite3.Connection, ids: set[int]) -> None:
-    """Of all files; then nothing is noted any more. No journal may be open."""
+def take_out(layout: Layout, connection: sqlite3.Connection, ids: set[int], for_good: bool = True) -> None:
+    """Of all files; then nothing is noted any more. No journal may be open.
+
+    for_good: nobody shall ever see them again. Else they only make room: what may still hold them elsewhere stays.
+    """
     pictures = Pictures(layout.folder)
     query = "SELECT DISTINCT pack FROM picture WHERE id IN (SELECT value FROM json_each(?))"
     named = {pack for some in _pieces(ids) for (pack,) in connection.execute(query, (some,))}
-    pictures.drop(ids, named)
-    _from_base(connection, ids, pictures)
+    pictures.drop(ids, named, everywhere=for_good)
+    _from_base(connection, ids, pictures, for_good)
+    known = np.sort(np.fromiter(ids, np.int64, len(ids)))
     for sealed in layout.segments():
-        _from_segment(layout, connection, sealed, ids)
+        if for_good or np.diff(np.searchsorted(known, (sealed.first, sealed.last + 1))):
+            _from_segment(layout, connection, sealed, ids)
     layout.sweep()
     left = {id for (id,) in connection.execute("SELECT id FROM submap")}
     for _, path in layout.journals():
         _from_journal(path, ids, left)
     if layout.catalogue.exists():
         write_whole(layout.catalogue, base.catalogue(connection))
-    for aside in layout.base.parent.glob(f"{layout.base.name}.damaged-*"):
-        aside.unlink()
-    layout.neural.unlink(missing_ok=True)  # whoever learns learns anew without them
+    if for_good:
+        for aside in layout.base.parent.glob(f"{layout.base.name}.damaged-*"):
+            aside.unlink()
+        layout.neural.unlink(missing_ok=True)  # whoever learns learns anew without them
     layout.forgetting.unlink(missing_ok=True)
     settle(layout.folder)
 
@@ -95,20 +102,30 @@ def _from_segment(layout: Layout, connection: sqlite3.Connection, sealed: Sealed
         part.close()
 
 
-def _from_base(connection: sqlite3.Connection, ids: set[int], pictures: Pictures) -> None:
+def _from_base(connection: sqlite3.Connection, ids: set[int], pictures: Pictures, for_good: bool) -> None:
     connection.execute("BEGIN IMMEDIATE")
+    gone = 0
     for some in _pieces(ids):
-        for table in ("keyframe", "picture"):
-            connection.execute(f"DELETE FROM {table} WHERE id IN (SELECT value FROM json_each(?))", (some,))
+        connection.execute("DELETE FROM picture WHERE id IN (SELECT value FROM json_each(?))", (some,))
+        gone += connection.execute(
+            "DELETE FROM keyframe WHERE id IN (SELECT value FROM json_each(?))", (some,)
+        ).rowcount
     empty = "SELECT id FROM submap s WHERE NOT EXISTS (SELECT 1 FROM keyframe WHERE id BETWEEN s.first AND s.last)"
-    gone = connection.execute(empty).fetchall()
+    emptied = connection.execute(empty).fetchall()
     for table in ("submap", "submap_box"):
-        connection.executemany(f"DELETE FROM {table} WHERE id = ?", gone)
+        connection.executemany(f"DELETE FROM {table} WHERE id = ?", emptied)
     held = {pack for (pack,) in connection.execute("SELECT DISTINCT pack FROM picture")}
     moved = [list(place) for pack in pictures.packs() if pack not in held for place in pictures.places(pack)]
-    base.put(connection, {"state": [["erasures", base.state(connection, "erasures") + 1]], "picture": moved})
+    if not for_good:
+        _close_up(connection, min(ids), max(ids))
+    state = [["erasures", base.state(connection, "erasures") + 1]]
+    if not for_good:
+        state.append(["thinned", base.state(connection, "thinned") + gone])
+    base.put(connection, {"state": state, "picture": moved})
     connection.execute("DELETE FROM picture WHERE id NOT IN (SELECT id FROM keyframe)")
     connection.execute("COMMIT")
+    if not for_good:
+        return
     for _ in range(PATIENCE):  # SQLite's log holds pages as they were; a reader may keep it
         busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if not busy:
@@ -116,6 +133,15 @@ def _from_base(connection: sqlite3.Connection, ids: set[int], pictures: Pictures
     raise LatentworldError(
         "forget: expected readers to end, got one that goes on; what it may read is forgotten at the next opening"
     )
+
+
+def _close_up(connection: sqlite3.Connection, first: int, last: int) -> None:
+    """Lay the rows from one id to another anew: where every other one went, pages stay half empty."""
+    for begin in range(first, last + 1, CLOSED_UP):
+        some = (begin, min(begin + CLOSED_UP - 1, last))
+        rows = connection.execute(f"SELECT {base.KEYFRAME} FROM keyframe WHERE id BETWEEN ? AND ?", some).fetchall()
+        connection.execute("DELETE FROM keyframe WHERE id BETWEEN ? AND ?", some)
+        connection.executemany(f"INSERT INTO keyframe VALUES ({', '.join('?' * 12)})", rows)
 
 
 def _from_journal(path: Path, ids: set[int], submaps: set[int]) -> None:

@@ -32,6 +32,9 @@ class MemoryParameters:
     jump_distance: float = parameter(
         0.5, "metres moved, beyond what speed explains, that mean odom was laid anew", 0.01, 1e6
     )
+    disk_budget: float = parameter(
+        16.0, "gigabytes that all files may take, beyond which old keyframes are thinned; 0: no limit", 0.0, 1e6
+    )
     thumbnail_size: int = parameter(96, "pixels of a thumbnail's longer side", 16, 640)
 
     def __post_init__(self) -> None:

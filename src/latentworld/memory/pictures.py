@@ -95,14 +95,15 @@ class Pictures:
                 yield Place(id, pack, begin, size)
             at = data.find(MARK, end if sound else at + 1)
 
-    def drop(self, ids: Set[int], named: Set[int] = frozenset()) -> list[Place]:
+    def drop(self, ids: Set[int], named: Set[int] = frozenset(), everywhere: bool = True) -> list[Place]:
         """Write anew the packs that hold pictures of ``ids``, without them; answers where the rest of those lie now.
 
-        named: packs that are known to hold some, though their headers may be damaged.
+        named: packs that are known to hold some, though their headers may be damaged. everywhere: look into all others
+        too.
         """
         self.close()
         moved = []
-        for pack in self.packs():
+        for pack in self.packs() if everywhere else sorted(named):
             places = list(self.places(pack))
             if pack not in named and not any(place.id in ids for place in places):
                 continue
@@ -116,7 +117,11 @@ class Pictures:
                         file.write(picture)
                 file.flush()
                 os.fsync(file.fileno())
-            publish(temporary, self.path(new))
+                empty = not file.tell()
+            if empty:
+                temporary.unlink()
+            else:
+                publish(temporary, self.path(new))
             self.path(pack).unlink()
         return moved
 

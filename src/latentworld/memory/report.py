@@ -71,6 +71,7 @@ def summary_table(path: str | Path) -> Table:
             version = schema_version(connection)
             count, first, last = connection.execute("SELECT count(*), min(stamp), max(stamp) FROM keyframe").fetchone()
             pictures = connection.execute("SELECT count(*) FROM picture").fetchone()[0]
+            thinned = store.thinned
             layings = connection.execute("SELECT count(*) FROM frame").fetchone()[0]
             models = connection.execute(
                 "SELECT model_id, dimensions, (SELECT count(*) FROM keyframe WHERE model = m.id) FROM model m"
@@ -80,6 +81,8 @@ def summary_table(path: str | Path) -> Table:
     table = Table("memory", str(path))
     table.add_row("file", f"{store.path.stat().st_size / 1e6:.1f} MB, schema {version}, {check}")
     table.add_row("keyframes", f"{count:,}, {pictures:,} with a picture")
+    if thinned:
+        table.add_row("made room", f"{thinned:,} older ones")
     if count:
         table.add_row("from, to", f"{moment(first)}, {moment(last)}")
     table.add_row("frames laid", str(layings))

@@ -51,7 +51,7 @@ COUNTERS = (
     "last_id",
     "events",
     "erasures",
-)  # the highest id given; how much happened; how often something was taken out
+)  # the highest id given; how much happened; how often something was taken out; later ``thinned``: how many made room
 
 
 def connect(path: Path, *, writable: bool) -> sqlite3.Connection:

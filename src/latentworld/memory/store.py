@@ -11,7 +11,7 @@ import fcntl
 import logging
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,9 +35,11 @@ class KeyframeStore:
 
     def __init__(
         self, path: str | Path, *, writable: bool = True, interval: float = 1.0, rows: int = 256,
-        seal_rows: int = SEAL, thorough: bool = False,
+        seal_rows: int = SEAL, thorough: bool = False, budget: int = 0,
     ):  # fmt: skip
-        """seal_rows: young rows that are sealed as one segment. thorough: check every row, however many there are."""
+        """seal_rows: young rows that are sealed as one segment. thorough: check every row, however many there are.
+        budget: bytes that all files may take, beyond which what is old is thinned; 0: no limit.
+        """
         self.path = Path(path).expanduser()
         self.layout = Layout(self.path)
         self.repaired = ""
@@ -47,7 +49,7 @@ class KeyframeStore:
         self._adding = threading.Lock()
         self.pictures = Pictures(self.layout.folder)
         if writable:
-            self._open_writer(interval, rows, seal_rows, thorough)
+            self._open_writer(interval, rows, seal_rows, thorough, budget)
         elif not self.path.is_file():
             raise LatentworldError(f"memory {self.path}: expected a file, got none")
         with self.reading() as connection:
@@ -60,14 +62,14 @@ class KeyframeStore:
         self._last_frame = self._scalar("SELECT max(id) FROM frame") or 0
         self._last_id = self.acknowledged()
 
-    def _open_writer(self, interval: float, rows: int, seal_rows: int, thorough: bool) -> None:
+    def _open_writer(self, interval: float, rows: int, seal_rows: int, thorough: bool, budget: int) -> None:
         lock = None
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._lock = lock = open(f"{self.path}.lock", "w")
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             connection, said = repair.opened(self.layout, thorough)
-            self._writer = Writer(self.layout, connection, self.pictures, interval, rows, seal_rows)
+            self._writer = Writer(self.layout, connection, self.pictures, interval, rows, seal_rows, budget)
         except BlockingIOError:
             lock.close()
             raise LatentworldError(f"memory {self.path}: expected to be its only writer, got another process") from None
@@ -123,6 +125,16 @@ class KeyframeStore:
     def acknowledged(self) -> int:
         """The newest keyframe that is on disk: it and all before it are never to be lost."""
         return self._scalar("SELECT value FROM state WHERE name = 'last_id'") or 0  # read only after its fsync
+
+    @property
+    def thinned(self) -> int:
+        """How many keyframes made room for newer ones, in all of its life."""
+        return self._scalar("SELECT value FROM state WHERE name = 'thinned'") or 0
+
+    def answered(self, ids: Iterable[int]) -> None:
+        """These were an answer: such are kept longer."""
+        if self._writer:
+            self._writer.uses.update(ids)
 
     def awaits(self, id: int) -> bool:
         """Whether a keyframe was added and is not on disk yet."""

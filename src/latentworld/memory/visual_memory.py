@@ -48,8 +48,9 @@ class VisualMemory:
         """
         parameters = parameters or MemoryParameters()
         self.store = KeyframeStore(
-            path, writable=model_id is not None, interval=parameters.commit_interval, rows=parameters.commit_rows
-        )
+            path, writable=model_id is not None, interval=parameters.commit_interval, rows=parameters.commit_rows,
+            budget=int(parameters.disk_budget * 1e9),
+        )  # fmt: skip
         self.model_id = model_id or self.store.newest_model()
         self._parameters, self._frame_id, self._looks = parameters, frame_id, looks
         self._frame = 0 if model_id else self.store.newest_frame  # 0: not laid yet
@@ -102,7 +103,9 @@ class VisualMemory:
         """What the memory holds of it: exact, over all that is durable (no more than ``commit_interval`` ago)."""
         if query.latent is not None:
             self._check(query.latent)
-        return self._search.answer(query, self._frame if query.frame is None else query.frame)
+        answer = self._search.answer(query, self._frame if query.frame is None else query.frame)
+        self.store.answered(keyframe.id for keyframe in answer.keyframes)
+        return answer
 
     def foretell(self, poses: np.ndarray) -> Recalled:
         """What would be seen from poses (N, 3) in the frame laid last, also from where nobody stood: the first numbers

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import copy
+import logging
 import sqlite3
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 
 import numpy as np
 
-from latentworld.memory import base, forgetting, sealing
+from latentworld.memory import base, forgetting, retention, sealing
 from latentworld.memory.group_commit import GroupCommit
 from latentworld.memory.journal import Journal
 from latentworld.memory.layout import Layout
@@ -22,6 +23,8 @@ from latentworld.memory.rows import ROW, Rows
 from latentworld.memory.schema import connect
 from latentworld.memory.submaps import Submap, upper
 from latentworld.types import LatentworldError
+
+log = logging.getLogger(__name__)
 
 SEAL = 32_768  # young rows that become a segment
 BEHIND = 3  # journals that may wait to be sealed
@@ -33,9 +36,11 @@ class Writer:
 
     def __init__(
         self, layout: Layout, connection: sqlite3.Connection, pictures: Pictures, interval: float, rows: int,
-        seal_rows: int = SEAL,
+        seal_rows: int = SEAL, budget: int = 0,
     ):  # fmt: skip
-        """connection: a base that is sound and holds all that the other files do; closed with the writer."""
+        """connection: a base that is sound and holds all that the other files do; closed with the writer. budget: bytes
+        that all files may take, 0: no limit.
+        """
         self.layout, self.connection, self._pictures, self._seal_rows = layout, connection, pictures, seal_rows
         self._submap: Submap | None = None
         self._submaps = connection.execute("SELECT max(id) FROM submap").fetchone()[0] or 0
@@ -48,7 +53,9 @@ class Writer:
             (first, after - 1) for (first, _), (after, _) in zip(journals, journals[1:], strict=False)
         )
         self._sealed = threading.Condition()
-        self._seal_failure = self._page_failure = ""
+        self._seal_failure = self._page_failure = self._budget_failure = ""
+        self._budget = budget
+        self.uses: Counter[int] = Counter()  # how often a keyframe was an answer, since this writer was opened
         self._closed = False
         self._group = GroupCommit(self._commit, interval, rows)
         self._sealer = threading.Thread(target=self._seal_all, name="memory sealer", daemon=True)
@@ -57,7 +64,7 @@ class Writer:
     @property
     def failure(self) -> str:
         """Why something waits longer than it should."""
-        return self._group.failure or self._page_failure or self._seal_failure
+        return self._group.failure or self._page_failure or self._seal_failure or self._budget_failure
 
     @property
     def waiting(self) -> int:
@@ -85,17 +92,24 @@ class Writer:
             ids = set(choose(connection))
             everything = ids | forgetting.noted(self.layout)
             if everything:
-                forgetting.note(self.layout, everything)
-                path = self._journal.path
-                self._journal.close()
-                self._pictures.close()
-                try:
-                    forgetting.take_out(self.layout, connection, everything)
-                finally:
-                    if connection.in_transaction:
-                        connection.execute("ROLLBACK")
-                    self._journal = Journal(path)
+                self._take_out(everything, for_good=True)
             return ids
+
+    def _take_out(self, ids: set[int], for_good: bool) -> None:
+        """With all locks held."""
+        forgetting.note(self.layout, ids)
+        path = self._journal.path
+        self._journal.close()
+        self._pictures.close()
+        try:
+            forgetting.take_out(self.layout, self.connection, ids, for_good)
+        finally:
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK")
+            self._journal = Journal(path)
+            self._submap = None  # it may be gone
+        for id in ids:
+            self.uses.pop(id, None)
 
     @contextmanager
     def alone(self) -> Iterator[sqlite3.Connection]:
@@ -108,12 +122,15 @@ class Writer:
             self._submap = None  # it may have moved
 
     def settle(self) -> None:
-        """Return once nothing waits to be sealed; raises LatentworldError where that fails."""
+        """Return once nothing waits to be sealed and all fits into the budget; raises LatentworldError where sealing
+        fails.
+        """
         self.flush()
         with self._sealed:
             self._sealed.wait_for(lambda: not self._to_seal or self._seal_failure)
         if self._seal_failure:
             raise LatentworldError(f"memory {self.layout.base}: {self._seal_failure}")
+        self._make_room()
 
     def close(self) -> None:
         try:
@@ -223,6 +240,7 @@ class Writer:
     # the sealing thread
     def _seal_all(self) -> None:
         while True:
+            self._make_room()
             with self._sealed:
                 self._sealed.wait_for(lambda: self._to_seal or self._closed)
                 if self._closed:
@@ -244,6 +262,32 @@ class Writer:
                 self._sealed.notify_all()
                 if failure:
                     self._sealed.wait_for(lambda: self._closed, timeout=AGAIN)
+
+    def _make_room(self) -> None:
+        """Thin what is old until all fits into the budget; nothing is kept or sealed while one segment loses rows."""
+        while self._budget:
+            with self._sealing, self._committing:
+                if self._closed:
+                    return
+                try:
+                    if begun := forgetting.noted(self.layout):  # and not finished: nothing more goes before that
+                        self._take_out(begun, for_good=False)
+                    over = retention.size_of(self.layout, self.connection) - self._budget
+                    if over <= 0:
+                        self._budget_failure = ""
+                        return
+                    sealed = retention.densest(self.layout, base.state(self.connection, "last_id"))
+                    if sealed is None:
+                        said = f"{over / 1e6:.1f} MB more than the budget, and nothing left to thin"
+                        self._budget_failure = f"memory {self.layout.base}: {said}"
+                        return
+                    ids = retention.least(self.connection, sealed, self.uses)
+                    self._take_out(ids, for_good=False)
+                    span = f"keyframes {sealed.first} to {sealed.last}"
+                    log.info(f"memory {self.layout.base}: {len(ids)} of {span} made room for newer ones")
+                except Exception as error:  # the disk is fuller than it should be; everything is where it was
+                    self._budget_failure = f"memory {self.layout.base}: could not make room: {error}"
+                    return
 
     def _merge(self) -> None:
         connection = connect(self.layout.base, writable=False)

@@ -88,6 +88,7 @@ class VisualMemoryNode(ManagedNode):
 
     def watch(self) -> None:
         self.diagnostics.value("keyframes", len(self._memory))
+        self.diagnostics.value("made_room", self._memory.store.thinned)
         if failure := self._memory.failure:
             text = f"{self._memory.store.path}: {self._memory.store.waiting} keyframes wait to be written: {failure}"
             self.diagnostics.problem("disk", ERROR, text)
