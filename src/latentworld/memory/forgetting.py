@@ -104,12 +104,10 @@ def _from_segment(layout: Layout, connection: sqlite3.Connection, sealed: Sealed
 
 def _from_base(connection: sqlite3.Connection, ids: set[int], pictures: Pictures, for_good: bool) -> None:
     connection.execute("BEGIN IMMEDIATE")
-    gone = 0
+    gone, these = 0, "WHERE id IN (SELECT value FROM json_each(?))"
     for some in _pieces(ids):
-        connection.execute("DELETE FROM picture WHERE id IN (SELECT value FROM json_each(?))", (some,))
-        gone += connection.execute(
-            "DELETE FROM keyframe WHERE id IN (SELECT value FROM json_each(?))", (some,)
-        ).rowcount
+        connection.execute(f"DELETE FROM picture {these}", (some,))
+        gone += connection.execute(f"DELETE FROM keyframe {these}", (some,)).rowcount
     empty = "SELECT id FROM submap s WHERE NOT EXISTS (SELECT 1 FROM keyframe WHERE id BETWEEN s.first AND s.last)"
     emptied = connection.execute(empty).fetchall()
     for table in ("submap", "submap_box"):
