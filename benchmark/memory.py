@@ -92,9 +92,11 @@ def size_of(path: Path) -> int:
     return sum(p.stat().st_size for p in path.parent.rglob("*") if p.is_file())
 
 
-def fill(path: Path, drive: Drive, rows: int, questions: Questions, stops: list[int], stopped: Callable) -> float:
-    """Rows a second, the making of them not counted. stopped(rows): called after each of ``stops``."""
-    spent, store = 0.0, KeyframeStore(path, rows=2000)
+def fill(
+    path: Path, drive: Drive, rows: int, questions: Questions, stops: list[int], stopped: Callable, budget: int = 0
+) -> float:
+    """Rows a second, the making of them not counted. stopped(rows): called after each of ``stops``. budget: bytes."""
+    spent, store = 0.0, KeyframeStore(path, rows=2000, budget=budget)
     frame, model = store.lay_frame("odom", BEGIN), store.model(MODEL, drive.dimensions, drive.looks)
     covariance = np.eye(3)
     columns = (TextColumn("rows"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
