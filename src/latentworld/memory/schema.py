@@ -13,6 +13,7 @@ from pathlib import Path
 from latentworld.types import LatentworldError
 
 APPLICATION_ID = 0x4C574D45  # "LWME"
+LOG = 64 << 20  # bytes to which SQLite cuts its own log back
 PAGE = 16384  # bytes: 35 rows of 320 dimensions
 
 TABLES = (
@@ -94,6 +95,7 @@ def prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA secure_delete = ON")  # what is forgotten is overwritten
+    connection.execute(f"PRAGMA journal_size_limit = {LOG}")
     if new:
         create(connection)
 
