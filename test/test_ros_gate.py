@@ -87,7 +87,7 @@ def test_stops_when_the_planner_is_gone(scene, number):
     [
         (dict(values=(np.nan, 0.0)), "not finite: step 0"),
         (dict(values=(1.7, 0.0)), "over twice the limit: expected -0.20..0.50 m/s and +-1.50 rad/s, got 1.70 m/s"),
-        (dict(seen_ago=0.8), "observation too old: newest frame is 0.8"),
+        (dict(seen_ago=0.8), "observation too old: newest frame is "),  # its age grows until the next plan comes
         (dict(status=PlanStatus.UNSAFE, message="contact ahead"), "planner reports trouble: UNSAFE: contact ahead"),
         (dict(stamp=2_000_000_000_000_000_000), "do all nodes agree on use_sim_time?"),
     ],
