@@ -87,14 +87,16 @@ def test_stops_when_the_planner_is_gone(scene, number):
     [
         (dict(values=(np.nan, 0.0)), "not finite: step 0"),
         (dict(values=(1.7, 0.0)), "over twice the limit: expected -0.20..0.50 m/s and +-1.50 rad/s, got 1.70 m/s"),
-        (dict(seen_ago=0.8), "observation too old: newest frame is "),  # its age grows until the next plan comes
+        # It ages until the next plan comes.
+        (dict(seen_ago=0.8), tuple(f"observation too old: newest frame is {age}" for age in ("0.8", "0.9", "1.0"))),
         (dict(status=PlanStatus.UNSAFE, message="contact ahead"), "planner reports trouble: UNSAFE: contact ahead"),
         (dict(stamp=2_000_000_000_000_000_000), "do all nodes agree on use_sim_time?"),
     ],
 )
 def test_stops_for_a_bad_plan_though_it_is_fresh(scene, plan, said):
     drive(scene, lambda: scene.commands[-1][1] == pytest.approx(0.4))
-    drive(scene, lambda: standing(scene) and scene.says("command_gate", said), **plan)
+    any_of = said if isinstance(said, tuple) else (said,)
+    drive(scene, lambda: standing(scene) and any(scene.says("command_gate", one) for one in any_of), **plan)
     assert all(np.isfinite(command[1:]).all() for command in scene.commands)
 
 

@@ -271,7 +271,7 @@ class Writer:
                     return
                 try:
                     if begun := forgetting.noted(self.layout):  # and not finished: nothing more goes before that
-                        self._take_out(begun, for_good=False)
+                        self._take_out(begun, for_good=True)  # it may have been to forget
                     over = retention.size_of(self.layout, self.connection) - self._budget
                     if over <= 0:
                         self._budget_failure = ""
