@@ -9,9 +9,9 @@ from latentworld.parameters import check, parameter
 
 @dataclass(frozen=True, slots=True)
 class SelectionParameters:
-    solver: str = parameter("cem", "search: cem, icem, mppi or gradient")
-    samples: int = parameter(192, "sequences imagined an iteration", 8, 100_000)
-    iterations: int = parameter(3, "refinements, as long as the deadline allows", 1, 100)
+    solver: str = parameter("gradient", "search: gradient, cem, icem or mppi")
+    samples: int = parameter(96, "sequences imagined when sampling", 8, 100_000)
+    iterations: int = parameter(8, "refinements, as long as the deadline allows", 1, 100)
     elite_fraction: float = parameter(0.1, "share of the samples that shape the next iteration", 0.01, 0.5)
     horizon: int = parameter(15, "steps looked ahead", 2, 100)
     dt: float = parameter(0.2, "seconds a step", 0.05, 0.5)

@@ -11,7 +11,7 @@ from latentworld.selection.parameters import SelectionParameters
 from latentworld.selection.solvers import SOLVERS
 from latentworld.selection.solvers.solver import Solution
 
-PARAMETERS = SelectionParameters(samples=256, iterations=4, horizon=5, hold=1)
+PARAMETERS = SelectionParameters(solver="cem", samples=256, iterations=4, horizon=5, hold=1)
 ON_THE_WAY = 0.5  # weight of the mean distance along a plan, beside that at its end: of two ways, the quicker
 
 

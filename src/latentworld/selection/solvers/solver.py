@@ -14,7 +14,7 @@ Evaluate = Callable[[np.ndarray], tuple[np.ndarray, object]]
 
 class Solution(NamedTuple):
     """best: (H, A), its cost, its index in the batch ``extra`` belongs to. spread: std / mean of cost over the first
-    samples. history: the least cost after each iteration.
+    batch, which ``first`` belongs to. history: the least cost after each iteration.
     """
 
     best: np.ndarray
@@ -24,6 +24,7 @@ class Solution(NamedTuple):
     samples: int
     iterations: int
     spread: float
+    first: object
     history: tuple[float, ...] = ()
 
 
@@ -82,16 +83,16 @@ class Sampler:
             np.clip(batch, self.low, self.high, out=batch)
             costs, extra = evaluate(batch)
             costs = np.where(np.isfinite(costs), costs, np.inf)
-            first = int(costs.argmin())
+            index = int(costs.argmin())
             samples += len(batch)
             if iteration == 0:
-                flatness = _flatness(costs)
-            if best is None or costs[first] < best.cost:
-                best = Solution(batch[first].copy(), float(costs[first]), first, extra, 0, 0, 0.0)
+                flatness, first = _flatness(costs), extra
+            if best is None or costs[index] < best.cost:
+                best = Solution(batch[index].copy(), float(costs[index]), index, extra, 0, 0, flatness, first)
             self.learn(batch, costs, best.best)
             history.append(best.cost)
             took = max(took, time.perf_counter() - began)
-        return best._replace(samples=samples, iterations=len(history), spread=flatness, history=tuple(history))
+        return best._replace(samples=samples, iterations=len(history), history=tuple(history))
 
     def held_noise(self, count: int, horizon: int) -> np.ndarray:
         """(count, H, A) standard normal, each value held for ``hold`` steps: a base can't follow faster changes."""
