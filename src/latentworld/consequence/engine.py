@@ -19,7 +19,7 @@ from latentworld.model.heads import ASPECTS, spread_of
 from latentworld.model.latent_map import rotate
 from latentworld.model.world_model import Belief, Imagined, WorldModel
 
-PIECE = 1024  # points at a time
+PIECE = 2048  # points at a time
 LANES = 16  # numbers that a core handles at once
 
 
@@ -57,6 +57,13 @@ class RolloutEngine:
         cell = model.drive_train.cell
         self.given_bias = cell.bias_ih.clone()
         self.given_bias[: 2 * cell.hidden_size] += cell.bias_hh[: 2 * cell.hidden_size]
+        # What the state of the drive train and the field add to a risk, apart, so that they need not be put together.
+        risk = model.risk.net[0]
+        self.risk_bias, points = risk.bias, len(model.probe)
+        by_motor, by_field = risk.weight[:, : cell.hidden_size], risk.weight[:, cell.hidden_size :]
+        self.risk_by_motor = by_motor.T.contiguous()  # (M, 64)
+        by_field = by_field.unflatten(1, (ASPECTS, points)).permute(2, 1, 0)
+        self.risk_by_field = by_field.reshape(points * ASPECTS, -1).contiguous()  # (P * ASPECTS, 64)
         self.buffers: dict[tuple, Tensor] = {}
 
     def prepare(self, belief: Belief, velocity: Tensor) -> Prepared:
@@ -67,63 +74,65 @@ class RolloutEngine:
         return Prepared(maps[0].flatten(2).transpose(1, 2).contiguous(), motor, belief.place[0])
 
     def imagine(self, prepared: Prepared, actions: Tensor, dt: float) -> Imagined:
-        """actions: (K, H, 2) m/s, rad/s. Parts of what comes are (1, K, H, ...), and good until the next call."""
+        """actions: (K, H, 2) m/s, rad/s. Parts of what comes are (1, K, H, ...), and good until the next call.
+
+        In between all is (H, K, ...): a step's rows lie together, and nothing that is wide is turned over.
+        """
         k, horizon, _ = actions.shape
-        motor, poses = self._drive(prepared.motor, actions, dt)
+        motor, poses = self._drive(prepared.motor, actions.transpose(0, 1), dt)
         probe = self.model.probe
-        points = rotate(probe, poses[..., 2:].expand(k, horizon, len(probe))) + poses[..., None, :2]
-        field = self._field(prepared, points, dt)  # (K, H, P, ASPECTS + n)
-        aspects = field[..., :ASPECTS]
-        spread, ledge_spread = spread_of(aspects[..., 1]), spread_of(aspects[..., 3])
-        said = torch.cat([
-            motor.flatten(0, 1),
-            *(part.flatten(0, 1) for part in (
-                aspects[..., 0], spread, aspects[..., 2], ledge_spread, aspects[..., 4], aspects[..., 5],
-            )),
-        ], 1)  # fmt: skip
-        net = self.model.risk.net
-        hidden = torch.addmm(net[0].bias, said, net[0].weight.T).relu_()
-        contact, drop = torch.addmm(net[2].bias, hidden, net[2].weight.T).view(k, horizon, 2).unbind(-1)
+        points = rotate(probe, poses[..., 2:].expand(horizon, k, len(probe))) + poses[..., None, :2]
+        field = self._field(prepared, points, dt)  # (H, K, P, ASPECTS + n)
+        said = self._buffer("said", horizon * k, len(probe), ASPECTS)
+        said.copy_(field[..., :ASPECTS].reshape(said.shape))
+        spreads = said[..., 1:4:2]  # of clearance and of ledge
+        spreads.copy_(spread_of(spreads))
+        hidden = torch.addmm(self.risk_bias, motor.view(horizon * k, -1), self.risk_by_motor)
+        hidden.addmm_(said.flatten(1), self.risk_by_field).relu_()
+        last = self.model.risk.net[2]
+        contact, drop = torch.addmm(last.bias, hidden, last.weight.T).view(horizon, k, 2).unbind(-1)
+        here = said.view(horizon, k, *said.shape[1:])[:, :, 0]
         doubt = _spread(field[:, :, 0, ASPECTS:])
         parts = (
-            motor, poses, contact + aspects[:, :, 0, 4], drop + aspects[:, :, 0, 5],
-            aspects[:, :, 0, 0], spread[:, :, 0], aspects[:, :, 0, 2], doubt,
+            motor, poses, contact + here[..., 4], drop + here[..., 5], here[..., 0], here[..., 1], here[..., 2], doubt
         )  # fmt: skip
-        return Imagined(*(part.unsqueeze(0) for part in parts))
+        return Imagined(*(part.transpose(0, 1).unsqueeze(0) for part in parts))
 
     def _drive(self, start: Tensor, actions: Tensor, dt: float) -> tuple[Tensor, Tensor]:
-        """Motor states (K, H, M) and poses (K, H, 3): a GRU, of which only what needs the state is in the loop."""
-        k, horizon, _ = actions.shape
+        """actions: (H, K, 2). Motor states (H, K, M) and poses (H, K, 3): a GRU, of which only what needs the state is
+        in the loop.
+        """
+        horizon, k, _ = actions.shape
         cell = self.model.drive_train.cell
         m = cell.hidden_size
-        steps = torch.cat([actions, actions.new_full((k, horizon, 1), dt)], -1).transpose(0, 1)
+        steps = self._buffer("steps", horizon, k, 3)
+        steps[..., :2], steps[..., 2] = actions, dt
         given = self._buffer("given", horizon * k, 3 * m)
-        torch.addmm(self.given_bias, steps.reshape(-1, 3), cell.weight_ih.T, out=given)
+        torch.addmm(self.given_bias, steps.view(-1, 3), cell.weight_ih.T, out=given)
         given = given.view(horizon, k, 3 * m)
         states, recalled = self._buffer("states", horizon, k, m), self._buffer("recalled", k, 3 * m)
         state, weight, bias = start.expand(k, m), cell.weight_hh.T, cell.bias_hh[2 * m :]
-        for step in range(horizon):
+        to_gates, to_new = recalled[:, : 2 * m], recalled[:, 2 * m :]
+        for gates, new, out in zip(given[..., : 2 * m], given[..., 2 * m :], states, strict=True):
             torch.mm(state, weight, out=recalled)
-            gates = given[step, :, : 2 * m].add_(recalled[:, : 2 * m]).sigmoid_()
-            new = given[step, :, 2 * m :].addcmul_(gates[:, :m], recalled[:, 2 * m :].add_(bias)).tanh_()
-            torch.lerp(new, state, gates[:, m:], out=states[step])
-            state = states[step]
-        motor = states.transpose(0, 1)
+            gates.add_(to_gates).sigmoid_()
+            new.addcmul_(gates[:, :m], to_new.add_(bias)).tanh_()
+            state = torch.lerp(new, state, gates[:, m:], out=out)
         velocity = self.model.drive_train.velocity
-        moved = torch.addmm(velocity.bias, states.view(-1, m), velocity.weight.T).view(horizon, k, 2).transpose(0, 1)
-        return motor, integrate(moved + actions, dt)
+        moved = torch.addmm(velocity.bias, states.view(-1, m), velocity.weight.T).view(horizon, k, 2).add_(actions)
+        return states, integrate(moved.transpose(0, 1), dt).transpose(0, 1)
 
     def _field(self, prepared: Prepared, points: Tensor, dt: float) -> Tensor:
-        """What every opinion's mean says, and the clearance by each: (K, H, P, ASPECTS + n)."""
-        k, horizon, p, _ = points.shape
+        """What every opinion's mean says at points (H, K, P, 2), and the clearance by each: (H, K, P, ASPECTS + n)."""
+        horizon = len(points)
         rows, shares = self._rows(prepared, points)
         maps = prepared.maps
-        times = (torch.arange(horizon, device=points.device) + 1) * dt
-        maps = torch.mm(self.model.foresight.shares(times), maps.flatten(1)).view(horizon, *maps.shape[1:])
-        rows = rows + (torch.arange(horizon, device=points.device) * maps.shape[1])[:, None, None]
-        rows, shares, table = rows.view(-1, 4), shares.view(-1, 4), maps.reshape(-1, maps.shape[-1])
+        steps = torch.arange(horizon, device=points.device)
+        rows += steps[:, None, None, None] * maps.shape[1]
+        maps = torch.mm(self.model.foresight.shares((steps + 1) * dt), maps.flatten(1))
+        rows, shares, table = rows.view(-1, 4), shares.view(-1, 4), maps.view(-1, prepared.maps.shape[-1])
         width = len(self.second[0][1])
-        found = self._buffer("found", k * horizon * p, len(self.last_bias))
+        found = self._buffer("found", len(rows), len(self.last_bias))
         for begin in range(0, len(rows), PIECE):
             end = min(begin + PIECE, len(rows))
             features = F.embedding_bag(rows[begin:end], table, per_sample_weights=shares[begin:end], mode="sum")
@@ -133,10 +142,10 @@ class RolloutEngine:
                 mine = slice(i * width, (i + 1) * width)
                 torch.addmm(bias, one[:, mine], weight, out=two[:, mine])
             torch.addmm(self.last_bias, two.relu_(), self.last, out=found[begin:end])
-        return found[:, : self.said].view(k, horizon, p, -1)
+        return found[:, : self.said].view(*points.shape[:3], -1)
 
     def _rows(self, prepared: Prepared, points: Tensor) -> tuple[Tensor, Tensor]:
-        """The four cells around each point (K, H, P, 2), as rows of a map, and the share of each: (K, H, P, 4)."""
+        """The four cells around each point (H, K, P, 2), as rows of a map, and the share of each: (H, K, P, 4)."""
         cells = self.config.map_cells
         x, y = points.unbind(-1)
         place = prepared.place
