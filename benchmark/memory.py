@@ -33,7 +33,7 @@ from latentworld.memory.search import distances
 from latentworld.memory.store import KeyframeStore
 from latentworld.types import NANOSECONDS, Latent
 
-MODEL, BEGIN = "benchmark", 1_700_000_000 * NANOSECONDS
+MODEL, FRAME, BEGIN = "benchmark", "map", 1_700_000_000 * NANOSECONDS
 FLAT = np.array([12.0, 8.0])  # metres
 CHUNK = 20_000  # rows made at a time
 SPAN, RADIUS = 7200, 1.0  # s, m of a narrow query
@@ -93,11 +93,12 @@ def size_of(path: Path) -> int:
 
 
 def fill(
-    path: Path, drive: Drive, rows: int, questions: Questions, stops: list[int], stopped: Callable, budget: int = 0
-) -> float:
+    path: Path, drive: Drive, rows: int, questions: Questions, stops: list[int], stopped: Callable, budget: int = 0,
+    model_id: str = MODEL,
+) -> float:  # fmt: skip
     """Rows a second, the making of them not counted. stopped(rows): called after each of ``stops``. budget: bytes."""
     spent, store = 0.0, KeyframeStore(path, rows=2000, budget=budget)
-    frame, model = store.lay_frame("odom", BEGIN), store.model(MODEL, drive.dimensions, drive.looks)
+    frame, model = store.lay_frame(FRAME, BEGIN), store.model(model_id, drive.dimensions, drive.looks)
     covariance = np.eye(3)
     columns = (TextColumn("rows"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns) as progress:

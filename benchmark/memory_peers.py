@@ -11,45 +11,30 @@ right by its own filter. Of the settings named here each peer is shown with the 
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from types import ModuleType
 from typing import Annotated, Optional
 
+import memory
 import numpy as np
 import typer
+from peers import memory_stores as stores
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 from latentworld.evaluation.figures import write_figures
 
-HERE = Path(__file__).parent
-STORES_FILE, PEERS_PYTHON = (
-    HERE / "peers" / "memory_stores.py",
-    HERE.parent / ".venv-peers" / "memory" / "bin" / "python",
-)
-
-
-def module(path: Path) -> ModuleType:
-    """What a file of benchmark/ defines; these are no package."""
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    loaded = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(loaded)
-    return loaded
-
-
-stores = module(STORES_FILE)
+STORES_FILE = Path(stores.__file__)
+PEERS_PYTHON = Path(__file__).parent.parent / ".venv-peers" / "memory" / "bin" / "python"
 
 
 def make(folder: Path, rows: int, dimensions: int, queries: int, seed: int) -> None:
     """Rows and questions as ``memory_stores.Rows`` reads them."""
-    memory = module(HERE / "memory.py")
     drive, random = memory.Drive(dimensions, dimensions, seed), np.random.default_rng((seed, 1))
     questions = memory.Questions(drive, queries)
     poses, latents = (np.concatenate(parts) for parts in list(zip(*drive.chunks(rows), strict=True))[1:])

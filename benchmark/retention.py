@@ -8,11 +8,11 @@ looks like what is seen from there now; right is a keyframe from within a metre 
 
 from __future__ import annotations
 
-import importlib.util
 import tempfile
 from pathlib import Path
 from typing import Annotated, Optional
 
+import memory as memory_benchmark
 import numpy as np
 import typer
 from rich.console import Console
@@ -26,17 +26,6 @@ from latentworld.types import NANOSECONDS, Latent, turn
 AGES = 8  # shares of a life, of the same length
 HOUR = 3600  # rows
 SAME_PLACE = (1.0, np.radians(30))
-
-
-def sibling(name: str):
-    """What another file of benchmark/ defines; these are no package."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    loaded = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(loaded)
-    return loaded
-
-
-memory_benchmark = sibling("memory")
 
 
 def asked(drive, rows: int, count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -43,3 +46,12 @@ def test_200000_keyframes(benchmark, tmp_path):
     assert set(figures) >= {"insert_rows_per_s", "narrow_ms_p99", "ann_ms_p99", "place_ms_p99", "commit_ms_p99"}
     benchmark.draw(curves, tmp_path / "curves.png")
     assert cv2.imread(str(tmp_path / "curves.png")).shape[1] > 1000
+
+
+def test_the_node_answers_another_process_while_it_writes(tmp_path):
+    figures = tmp_path / "figures.json"
+    options = ["--rows", "20000", "--queries", "20", "--json", str(figures)]
+    subprocess.run([sys.executable, FILE.with_name("memory_ros.py"), *options], check=True, timeout=300)
+    figures = json.loads(figures.read_text())["figures"]
+    assert figures["kept"] >= 0.5 * figures["shown"] > 20  # the last ones may still have been on their way
+    assert 0 < figures["ros_ms_p50"] <= figures["ros_ms_p99"]

@@ -257,19 +257,22 @@ def measure(name: str, folder: str) -> dict[str, float]:
     store.fill(rows)
     figures = {"insert_rows_per_s": len(rows.latents) / (time.perf_counter() - began)}
     figures["disk_gb"] = sum(path.stat().st_size for path in own.rglob("*") if path.is_file()) / 1e9
+    kinds = {"ann": False, "narrow": True}
+    right = {
+        kind: [rows.right(i, narrow, store.circle) for i in range(len(rows.asked))] for kind, narrow in kinds.items()
+    }
     best: dict[str, float] = {}
     for setting in store.settings:
         store.open(setting)
         found = {}
-        for kind in ("ann", "narrow"):
+        for kind, narrow in kinds.items():
             spent, hits, wanted = [], 0, 0
             for i, latent in enumerate(rows.asked):
-                within = rows.inside(i) if kind == "narrow" else None
+                within = rows.inside(i) if narrow else None
                 began = time.perf_counter()
                 answer = store.ask(latent, within)
                 spent.append(1e3 * (time.perf_counter() - began))
-                right = rows.right(i, kind == "narrow", store.circle)
-                hits, wanted = hits + len(right & set(answer)), wanted + len(right)
+                hits, wanted = hits + len(right[kind][i] & set(answer)), wanted + len(right[kind][i])
             for share in (50, 99):
                 found[f"{kind}_ms_p{share}"] = float(np.percentile(spent[WARM:], share))
             found[f"{kind}_recall_at_10"] = hits / wanted

@@ -268,6 +268,7 @@ def benchmark(context: typer.Context, name: Annotated[str, typer.Argument(help="
             f"benchmark: expected one of {', '.join(there) or 'none, this is no checkout'}; got {name}"
         )
     sys.argv = [str(there[name]), *context.args]
+    sys.path.insert(0, str(BENCHMARKS))  # as for any script: they use each other
     runpy.run_path(sys.argv[0], run_name="__main__")
 
 
