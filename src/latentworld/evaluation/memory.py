@@ -15,7 +15,7 @@ from rich.table import Table
 
 from latentworld.evaluation.figures import write_figures
 from latentworld.evaluation.memory_rooms import MemoryRoom, MemorySettings, Seen, visit
-from latentworld.memory import MemoryQuery, VisualMemory
+from latentworld.memory import MemoryLocaliser, MemoryQuery, VisualMemory
 from latentworld.memory.neural import NeuralLearner, NeuralParameters
 from latentworld.model import checkpoint
 from latentworld.sim.processes import processes
@@ -57,21 +57,24 @@ def later(seen: Seen, by: int) -> tuple[WorldState, Latent]:
 def recognition(
     memory: VisualMemory, kept: dict[int, tuple[int, Seen]], known: list[MemoryRoom], new: list[MemoryRoom]
 ) -> dict[str, float]:
-    """Is the nearest keyframe from the same place; and how far is it, for views known and never seen?"""
+    """Is the keyframe from the same place that one view finds, and the one that all do that were seen on the way; and
+    how far is the nearest, for views known and never seen?
+    """
+    memory.lay_frame()  # it comes back later
     truths = {n: np.array([s.truth for m, s in kept.values() if m == n]) for n in range(len(known))}
-    right, distances, seen_before = [], [], []
+    right, on_the_way, distances, seen_before = [], [], [], []
     for number, room in enumerate([*known, *new]):
+        localiser = MemoryLocaliser(memory)
         for seen in room.back:
             answer = memory.query(MemoryQuery(seen.latent, limit=1))
-            best = answer.keyframes[0]
+            best, place = answer.keyframes[0], localiser.observe(seen.state.pose, seen.latent)
             familiar = False
             if number < len(known):
                 metres, radians = off(truths[number], seen.truth)
                 if not ((metres <= SAME_PLACE[0]) & (radians <= SAME_PLACE[1])).any():
                     continue  # nothing in the memory could be right
-                found, view = kept[best.id]
-                m, r = off(view.truth[None], seen.truth)
-                right.append(found == number and m[0] <= SAME_PLACE[0] and r[0] <= SAME_PLACE[1])
+                right.append(_same_place(kept, best.id, number, seen))
+                on_the_way.append(_same_place(kept, place.keyframe if place else best.id, number, seen))
                 familiar = bool(((metres <= KNOWN_PLACE[0]) & (radians <= KNOWN_PLACE[1])).any())
                 if not familiar:
                     continue  # neither known nor new
@@ -79,9 +82,19 @@ def recognition(
             seen_before.append(familiar)
     new_ones = ~np.array(seen_before)
     return {
-        "place_recall_at_1": float(np.mean(right)) if right else math.nan, "places_asked": float(len(right)),
+        "place_recall_at_1": float(np.mean(on_the_way)) if right else math.nan,
+        "view_recall_at_1": float(np.mean(right)) if right else math.nan, "places_asked": float(len(right)),
         "never_seen_auroc": auroc(np.array(distances), new_ones.astype(float)),
     }  # fmt: skip
+
+
+def _same_place(kept: dict[int, tuple[int, Seen]], id: int, room: int, seen: Seen) -> bool:
+    """Was keyframe ``id`` taken where this was seen?"""
+    found, view = kept.get(id, (None, None))
+    if found != room:
+        return False
+    metres, radians = off(view.truth[None], seen.truth)
+    return bool(metres[0] <= SAME_PLACE[0] and radians[0] <= SAME_PLACE[1])
 
 
 def foretelling(room: MemoryRoom, kept: list[Seen], parameters: NeuralParameters, foretold: int) -> dict[str, float]:

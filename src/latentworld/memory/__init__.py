@@ -2,8 +2,19 @@
 
 from latentworld.memory.correction import Trajectory
 from latentworld.memory.keyframes import Keyframe, KeyframeGate
+from latentworld.memory.localiser import MemoryLocaliser, Whereabouts
 from latentworld.memory.parameters import MemoryParameters
 from latentworld.memory.query import MemoryAnswer, MemoryQuery
 from latentworld.memory.visual_memory import VisualMemory
 
-__all__ = ["Keyframe", "KeyframeGate", "MemoryAnswer", "MemoryParameters", "MemoryQuery", "Trajectory", "VisualMemory"]
+__all__ = [
+    "Keyframe",
+    "KeyframeGate",
+    "MemoryAnswer",
+    "MemoryLocaliser",
+    "MemoryParameters",
+    "MemoryQuery",
+    "Trajectory",
+    "VisualMemory",
+    "Whereabouts",
+]

@@ -41,11 +41,11 @@ class NeverSeenThreshold:
             return self._value
 
     def _calibrate(self, connection: sqlite3.Connection, looks: int) -> float:
-        frames, poses, latents = newest_views(connection, self._model_id, MOST, looks)
-        if len(frames) < LEAST:
+        views = newest_views(connection, self._model_id, MOST, looks)
+        if len(views.ids) < LEAST:
             return math.inf
-        same, other = same_and_other_place(frames, poses)
-        apart = pairwise_distances(latents)
+        same, other = same_and_other_place(views.frames, views.poses)
+        apart = pairwise_distances(views.looks)
         known, new = (np.where(pairs, apart, np.inf).min(1) for pairs in (same, other))
         known, new = known[np.isfinite(known)], new[np.isfinite(new)]
         return equal_error(known, new) if min(len(known), len(new)) >= LEAST else math.inf

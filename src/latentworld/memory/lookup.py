@@ -179,18 +179,46 @@ def looks(connection: sqlite3.Connection, ids: np.ndarray, dimensions: int) -> t
     return np.array([row[0] for row in rows], np.int64), matrix(rows)
 
 
-def newest_views(
-    connection: sqlite3.Connection, model_id: str, limit: int, dimensions: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Frames (n,), poses (n, 3) and looks (n, S) float32 of the newest keyframes of a model."""
+class Views(NamedTuple):
+    """ids, frames: (n,). poses: (n, 3) in the frames. looks: (n, S) float32."""
+
+    ids: np.ndarray
+    frames: np.ndarray
+    poses: np.ndarray
+    looks: np.ndarray
+
+
+_VIEWS = "SELECT k.id, s.frame, k.x, k.y, k.yaw, s.x, s.y, s.yaw, step, substr(latent, :dimensions) FROM"
+
+
+def newest_views(connection: sqlite3.Connection, model_id: str, limit: int, dimensions: int) -> Views:
+    """The newest keyframes of a model, the newest first, by the last ``dimensions`` S of their latents."""
     rows = connection.execute(
-        f"""SELECT s.frame, k.x, k.y, k.yaw, s.x, s.y, s.yaw, step, substr(latent, :dimensions) FROM keyframe k
-        JOIN submap s ON s.id = k.submap WHERE model = {_MODEL} ORDER BY k.id DESC LIMIT :limit""",
+        f"{_VIEWS} keyframe k JOIN submap s ON s.id = k.submap WHERE model = {_MODEL} ORDER BY k.id DESC LIMIT :limit",
         {"dimensions": -dimensions, "model": model_id, "limit": limit},
     ).fetchall()
-    numbers = np.array([row[1:7] for row in rows], np.float64).reshape(-1, 6)
-    poses = placed(numbers[:, 3:], numbers[:, :3])
-    return np.array([row[0] for row in rows], np.int64), poses, matrix(rows)
+    return _views(rows)
+
+
+def views_within(
+    connection: sqlite3.Connection, model_id: str, frame: int, place: np.ndarray, radius: float, dimensions: int
+) -> Views:
+    """All of a model within ``radius`` metres of a place (x, y) in a frame."""
+    submaps = overlapping(connection, MemoryQuery(place=place), frame, radius)
+    rows = connection.execute(
+        f"""{_VIEWS} submap s CROSS JOIN keyframe k ON k.id BETWEEN s.first AND s.last
+        WHERE s.id IN (SELECT value FROM json_each(:submaps)) AND k.model = {_MODEL}""",
+        {"dimensions": -dimensions, "model": model_id, "submaps": json.dumps(submaps[:, 0].tolist())},
+    ).fetchall()
+    views = _views(rows)
+    inside = np.hypot(*(views.poses[:, :2] - place[:2]).T) <= radius
+    return Views(*(part[inside] for part in views))
+
+
+def _views(rows: list[tuple]) -> Views:
+    numbers = np.array([row[2:8] for row in rows], np.float64).reshape(-1, 6)
+    ids, frames = (np.array([row[i] for row in rows], np.int64) for i in (0, 1))
+    return Views(ids, frames, placed(numbers[:, 3:], numbers[:, :3]), matrix(rows))
 
 
 def matrix(rows: list[tuple]) -> np.ndarray:

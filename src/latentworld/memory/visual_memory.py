@@ -59,6 +59,7 @@ class VisualMemory:
         self._search = MemorySearch(self.store, self.model_id, parameters)
         self._model, self._dimensions = 0, self.store.dimensions(self.model_id)  # 0: no latent yet
         self._last: WorldState | None = None
+        self._since: int | None = None
         self._neural, self._learner = neural, None
 
     def consider(
@@ -78,7 +79,7 @@ class VisualMemory:
         if not self._gate.keep(state):
             return None
         if not self._frame:
-            self._frame = self.store.lay_frame(self._frame_id, state.stamp)
+            self._frame, self._since = self.store.lay_frame(self._frame_id, state.stamp), state.stamp
         if not self._model:
             self._dimensions = len(latent.vector)
             self._model = self.store.model(self.model_id, self._dimensions, self._looks)
@@ -95,7 +96,7 @@ class VisualMemory:
 
     def lay_frame(self) -> None:
         """Poses from here on are in a frame laid anew: nothing seen before has a known place in it."""
-        self._frame, self._last = 0, None
+        self._frame, self._since, self._last = 0, None, None
         self._gate.reset()
         self._drift.reset()
 
@@ -106,6 +107,22 @@ class VisualMemory:
         answer = self._search.answer(query, self._frame if query.frame is None else query.frame)
         self.store.answered(keyframe.id for keyframe in answer.keyframes)
         return answer
+
+    @property
+    def present_since(self) -> int | None:
+        """Stamp of the first keyframe in the frame that is laid now; ``None`` before there is one."""
+        return self._since
+
+    def newest_views(self, limit: int) -> lookup.Views:
+        """The newest keyframes, the newest first, with the numbers they are found by."""
+        with self.store.reading() as connection:
+            return lookup.newest_views(connection, self.model_id, limit, self.store.looks(self.model_id))
+
+    def views_within(self, frame: int, place: np.ndarray, radius: float) -> lookup.Views:
+        """All keyframes within ``radius`` metres of a place (x, y) in laying ``frame``."""
+        with self.store.reading() as connection:
+            looks = self.store.looks(self.model_id)
+            return lookup.views_within(connection, self.model_id, frame, np.asarray(place), radius, looks)
 
     def foretell(self, poses: np.ndarray) -> Recalled:
         """What would be seen from poses (N, 3) in the frame laid last, also from where nobody stood: the first numbers

@@ -1,0 +1,228 @@
+"""Where in what it remembers is the robot? One view is often of a bare wall; what is seen on the way tells.
+
+A particle filter (Monte Carlo localisation, Dellaert et al. 1999) over the poses in all frames that were ever laid. It
+begins where the memory's nearest views were taken, moves as odometry does, and is weighed by how much what is seen
+looks like what was seen from about there.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from latentworld.memory.familiarity import pairwise_distances, same_and_other_place
+from latentworld.memory.lookup import Views
+from latentworld.memory.query import MemoryQuery
+from latentworld.memory.search import distances
+from latentworld.memory.submaps import between, placed
+from latentworld.memory.visual_memory import VisualMemory
+from latentworld.types import Latent, LatentworldError, turn
+
+PARTICLES, FRESH = 3000, 0.1  # hypotheses; share of them that each look adds from anywhere
+NEAREST = 50  # views that fresh ones are about
+DOUBT = 5.0  # nats by which a fresh one is less likely than those that have moved along
+SCATTER = np.array([0.2, 0.2, 0.15])  # m, m, rad: how far from a view one is when it looks like it
+DRIFT = np.array([0.08, 0.08, 0.06])  # the same for odometry, then and now, from one look to the next
+ABOUT = np.array([0.4, 0.4, 0.3])  # and how far from a view another is that looks much the same
+TRUST = 0.35  # of a look: views that follow each other show much the same
+UNSEEN = -0.5  # nats, where nothing was seen from about there
+REACH, BEYOND = 2.0, 1.0  # m about a hypothesis within which others are weighed with it, and views count for them
+DISCS = 60  # of such at most
+MODE = np.array([0.3, 0.3, 0.3])  # within which hypotheses say the same
+MOST, BINS, LEAST = 1000, 20, 60  # of what likeness is calibrated with: views, bins, pairs
+APART = (30, 10, 3)  # keyframes between the views of a pair, as many as leave enough pairs
+
+
+class Whereabouts(NamedTuple):
+    """pose: (3,) in laying ``frame``. keyframe: id of the view nearest to it. probability: that it is about there."""
+
+    frame: int
+    pose: np.ndarray
+    keyframe: int
+    probability: float
+
+
+class MemoryLocaliser:
+    """For one robot on its way. What it sees meanwhile may be kept in the same memory: the frame that is laid now does
+    not count.
+    """
+
+    def __init__(self, memory: VisualMemory, seed: int = 0):
+        self.memory, self.random = memory, np.random.default_rng(seed)
+        self.reset()
+
+    def reset(self) -> None:
+        """It may be anywhere: it was carried away, or odometry begins anew."""
+        self.frames, self.poses, self.weights = np.empty(0, np.int64), np.empty((0, 3)), np.empty(0)
+        self._last: np.ndarray | None = None
+        self._likeness: Likeness | None = None
+
+    def observe(self, pose: np.ndarray, latent: Latent) -> Whereabouts | None:
+        """A look, best twice a second. pose: (3,) in odom at its exposure. ``None``: the memory holds too little.
+
+        Raises LatentworldError for a pose that is not finite, and as ``VisualMemory.query`` does for the latent.
+        """
+        pose = np.asarray(pose, np.float64)
+        if pose.shape != (3,) or not np.isfinite(pose).all():
+            raise LatentworldError(f"memory localiser: expected a finite pose (3,), got {pose.tolist()}")
+        fresh = self._nearest(latent)
+        self._likeness = self._likeness or Likeness.calibrated(self.memory.newest_views(MOST))
+        if self._likeness is None or not len(fresh.frames):
+            return None
+        self._move(pose)
+        self._add(fresh)
+        self.weights = self.weights + TRUST * self._evidence(latent.vector)
+        self.weights -= np.logaddexp.reduce(self.weights)
+        found = self._most_likely()
+        chosen = self.random.choice(len(self.weights), PARTICLES, p=np.exp(self.weights))
+        self.frames, self.poses = self.frames[chosen], self.poses[chosen]
+        self.weights = np.full(PARTICLES, -math.log(PARTICLES))
+        return found
+
+    def _nearest(self, latent: Latent) -> Fresh:
+        since = self.memory.present_since
+        known = self.memory.query(MemoryQuery(latent, before=since and since - 1, limit=NEAREST)).keyframes
+        frames, poses = np.array([k.frame for k in known], np.int64), np.array([k.pose for k in known]).reshape(-1, 3)
+        return Fresh(frames, poses, np.array([k.latent_distance for k in known]))
+
+    def _move(self, pose: np.ndarray) -> None:
+        if self._last is not None:
+            moved = placed(between(self._last, np.zeros(3)), pose)
+            self.poses = placed(self.poses, moved[None]) + self.random.normal(0, DRIFT, self.poses.shape)
+            self.poses[:, 2] = turn(self.poses[:, 2])
+        self._last = pose
+
+    def _add(self, fresh: Fresh) -> None:
+        """Hypotheses about the nearest views, those that look more alike more often. What is believed already says how
+        likely they are (mixture MCL, Thrun et al. 2001); where nothing is, they are an escape from a wrong belief.
+        """
+        share = np.exp(self._likeness(fresh.distances))
+        count = round(FRESH * PARTICLES) if len(self.poses) else PARTICLES
+        chosen = self.random.choice(len(share), count, p=share / share.sum())
+        frames, poses = fresh.frames[chosen], fresh.poses[chosen] + self.random.normal(0, SCATTER, (count, 3))
+        weights = np.zeros(count)
+        if len(self.poses):
+            own = self.random.choice(len(self.poses), 100)
+            believed, usual = self._density(frames, poses), self._density(self.frames[own], self.poses[own]).mean()
+            weights = np.log(np.clip(believed / usual, math.exp(-DOUBT), 1.0)) - math.log(PARTICLES)
+        self.frames = np.concatenate([self.frames, frames])
+        self.poses = np.concatenate([self.poses, poses])
+        self.weights = np.concatenate([self.weights, weights])
+
+    def _density(self, frames: np.ndarray, poses: np.ndarray) -> np.ndarray:
+        """Share of the hypotheses that are about each of these poses."""
+        near = np.exp(-0.5 * np.square(_off(poses, self.poses) / ABOUT).sum(-1))
+        return (near * (frames[:, None] == self.frames)).mean(1)
+
+    def _evidence(self, vector: np.ndarray) -> np.ndarray:
+        """Nats (N,) for each hypothesis: how alike are what is seen and what was seen from about there?"""
+        told, left = np.full(len(self.poses), UNSEEN), np.ones(len(self.poses), bool)
+        for _ in range(DISCS):
+            some = np.flatnonzero(left)
+            if not len(some):
+                break
+            heaviest = some[self.weights[some].argmax()]
+            frame, centre = self.frames[heaviest], self.poses[heaviest, :2]
+            away = np.hypot(*(self.poses[some, :2] - centre).T)
+            here = some[(self.frames[some] == frame) & (away <= REACH)]
+            left[here] = False
+            views = self.memory.views_within(int(frame), centre, REACH + BEYOND)
+            if not len(views.ids):
+                continue
+            apart = distances(views.looks, vector[-views.looks.shape[1] :])
+            off = np.sqrt(np.square(_off(self.poses[here], views.poses) / ABOUT).sum(-1))
+            close, beside = off < 1, (off >= 1) & (off < 2)
+            near = np.exp(-0.5 * np.square(off))
+            alike = (near * close) @ self._likeness(apart) + (near * beside) @ self._likeness.beside(apart)
+            total = (near * (off < 2)).sum(1)
+            seen = total > 0
+            told[here[seen]] = alike[seen] / total[seen]
+        return told
+
+    def _most_likely(self) -> Whereabouts:
+        drawn = self.random.choice(len(self.weights), 300, p=np.exp(self.weights))
+        same = self.frames[drawn][:, None] == self.frames[drawn]
+        dense = np.exp(-0.5 * np.square(_off(self.poses[drawn], self.poses[drawn]) / MODE).sum(-1)) * same
+        mode = drawn[dense.sum(1).argmax()]
+        frame, pose = int(self.frames[mode]), self.poses[mode]
+        off = _off(pose[None], self.poses)[0]
+        about = (self.frames == frame) & (np.square(off / (2 * MODE)).sum(1) <= 1)
+        weight = np.exp(self.weights[about])
+        pose = pose - (weight @ off[about]) / weight.sum()
+        views = self.memory.views_within(frame, pose[:2], REACH + BEYOND)
+        nearest = np.square(_off(pose[None], views.poses)[0] / ABOUT).sum(1).argmin() if len(views.ids) else 0
+        keyframe = int(views.ids[nearest]) if len(views.ids) else 0
+        return Whereabouts(frame, pose, keyframe, float(weight.sum()))
+
+
+class Fresh(NamedTuple):
+    """The nearest views of one look. frames: (n,). poses: (n, 3). distances: (n,) of their latents."""
+
+    frames: np.ndarray
+    poses: np.ndarray
+    distances: np.ndarray
+
+
+class Likeness:
+    """Latent distances -> nats that two views are as near each other as ``ABOUT``, rather than of two places.
+
+    beside: the same for views up to twice as far apart, which may differ more. Without it a place would seem the more
+    likely, the more had been seen there.
+    """
+
+    def __init__(self, close: Curve, beside: Curve):
+        self.close, self.beside = close, beside
+
+    def __call__(self, distance: np.ndarray) -> np.ndarray:
+        return self.close(distance)
+
+    @staticmethod
+    def calibrated(views: Views) -> Likeness | None:
+        """From what is stored, with the poses as teacher, and without views that follow each other if that leaves
+        enough.
+        """
+        apart = pairwise_distances(views.looks)
+        off = np.sqrt(np.square(_off(views.poses, views.poses) / ABOUT).sum(-1))
+        comparable, (_, elsewhere) = (
+            views.frames[:, None] == views.frames,
+            same_and_other_place(views.frames, views.poses),
+        )
+        for least in APART:
+            later = comparable & (np.abs(views.ids[:, None] - views.ids) > least)
+            others = apart[elsewhere & later]
+            curves = [Curve.between(apart[(off >= low) & (off < low + 1) & later], others) for low in (0, 1)]
+            if None not in curves:
+                return Likeness(*curves)
+        return None
+
+
+class Curve:
+    """Nats that a distance speaks for one kind of pairs and against another."""
+
+    def __init__(self, at: np.ndarray, nats: np.ndarray):
+        self.at, self.nats = at, nats
+
+    def __call__(self, distance: np.ndarray) -> np.ndarray:
+        return np.interp(distance, self.at, self.nats)
+
+    @staticmethod
+    def between(same: np.ndarray, other: np.ndarray) -> Curve | None:
+        """Distances of either kind of pairs; ``None`` where there are too few."""
+        if min(len(same), len(other)) < LEAST:
+            return None
+        edges = np.quantile(np.concatenate([same, other[:: max(1, len(other) // len(same))]]), np.linspace(0, 1, BINS))
+        inside = np.unique(edges[1:-1])
+        bins = np.concatenate([[0.0], inside, [np.inf]])
+        known, new = (np.histogram(part, bins)[0] + 1.0 for part in (same, other))
+        nats = np.log(known / known.sum()) - np.log(new / new.sum())
+        middle = np.concatenate([[0.5 * inside[0]], 0.5 * (inside[1:] + inside[:-1]), [inside[-1]]])
+        return Curve(middle, np.minimum.accumulate(nats))  # farther is never more alike
+
+
+def _off(ones: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """(N, M, 3): poses (N, 3) minus poses (M, 3), headings the short way."""
+    off = ones[:, None] - others
+    off[..., 2] = turn(off[..., 2])
+    return off

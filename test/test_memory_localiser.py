@@ -1,0 +1,92 @@
+"""Where in what it remembers is the robot, in rooms that look the same but for a corner?"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from latentworld.memory import MemoryLocaliser, MemoryQuery, VisualMemory
+from latentworld.types import Latent, LatentworldError, WorldState, stamp_of
+
+MODEL, SIZE = "m", 16
+RNG = np.random.default_rng(0)
+KEYS, PHASES = RNG.normal(0, 0.5, (3, 4, SIZE)), RNG.uniform(0, 2 * np.pi, (3, SIZE))
+
+
+def latent(pose: np.ndarray, room: int) -> Latent:
+    """What is seen from a pose: rooms 0 and 1 differ only where x is above 3 m; the third is another."""
+    x, y, yaw = pose
+    look = room if room == 2 or x > 3 else 0
+    vector = np.cos(np.array([x, y, np.cos(yaw), np.sin(yaw)]) @ KEYS[look] + PHASES[look])
+    return Latent(0, MODEL, vector.astype(np.float32))
+
+
+def state(stamp: int, pose: np.ndarray) -> WorldState:
+    nothing = np.zeros(2, np.float32)
+    return WorldState(stamp, stamp, MODEL, pose, np.array([1.0, 0.0]), nothing, np.zeros(1, np.float32), p_value=0.5)
+
+
+def way(seed: int, steps: int) -> np.ndarray:
+    """Poses (steps, 3): to and fro through 4 x 3 m."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(steps) * 0.25
+    fold = lambda v, size: size - np.abs(v % (2 * size) - size)  # noqa: E731
+    x, y = fold(t, 4.0), fold(0.37 * t + rng.uniform(0, 3), 3.0)
+    return np.stack([x, y, np.where(t % 8 < 4, 0.0, np.pi) + 0.2 * np.sin(t)], 1)
+
+
+@pytest.fixture(scope="module")
+def memory(tmp_path_factory):
+    with VisualMemory(tmp_path_factory.mktemp("memory") / "memory.sqlite", MODEL) as memory:
+        stamp = stamp_of(1e9)
+        for room in range(3):
+            memory.lay_frame()
+            for pose in way(room, 400):
+                stamp += stamp_of(1.0)
+                seen = latent(pose, room)
+                memory.consider(state(stamp, pose), Latent(stamp, MODEL, seen.vector))
+            stamp += stamp_of(3600)
+        memory.lay_frame()
+        memory.flush()
+        yield memory
+
+
+def carried(pose: np.ndarray, poses: np.ndarray) -> np.ndarray:
+    """Poses as odometry tells them that begins anew at the first of them, turned by ``pose``."""
+    c, s = np.cos(pose[2]), np.sin(pose[2])
+    x, y = poses[:, 0], poses[:, 1]
+    return np.stack([c * x - s * y + pose[0], s * x + c * y + pose[1], poses[:, 2] + pose[2]], 1)
+
+
+@pytest.mark.parametrize("room", [0, 1])
+def test_what_was_seen_on_the_way_tells_rooms_apart_that_one_view_does_not(memory, room):
+    poses = way(7, 33)  # to the corner that differs, and back to what looks the same
+    localiser = MemoryLocaliser(memory)
+    for pose, odometry in zip(poses, carried(np.array([5.0, -2.0, 1.0]), poses), strict=True):
+        place = localiser.observe(odometry, latent(pose, room))
+    assert pose[0] < 1 and np.array_equal(latent(pose, 0).vector, latent(pose, 1).vector)
+    alike = memory.query(MemoryQuery(latent(pose, room), limit=20)).keyframes
+    assert {k.frame for k in alike} == {1, 2}  # as far as one view tells, it may be in both
+    assert place.frame == room + 1 and place.probability > 0.5
+    assert np.hypot(*(place.pose[:2] - pose[:2])) < 0.4 and abs(np.angle(np.exp(1j * (place.pose[2] - pose[2])))) < 0.3
+    view = memory.get(place.keyframe)
+    assert view.frame == place.frame and np.hypot(*(view.pose[:2] - pose[:2])) < 0.6
+
+
+def test_what_is_seen_now_is_not_what_was_seen_before(tmp_path):
+    with VisualMemory(tmp_path / "memory.sqlite", MODEL) as memory:
+        localiser, stamp = MemoryLocaliser(memory), stamp_of(1e9)
+        for pose in way(0, 60):
+            stamp += stamp_of(1.0)
+            seen = Latent(stamp, MODEL, latent(pose, 0).vector)
+            memory.consider(state(stamp, pose), seen)
+            memory.flush()
+            assert localiser.observe(pose, seen) is None  # all there is was kept in the frame that is laid now
+
+
+def test_a_pose_that_is_none_and_a_latent_of_another_model_are_told(memory):
+    localiser = MemoryLocaliser(memory)
+    with pytest.raises(LatentworldError, match="localiser: expected a finite pose"):
+        localiser.observe(np.array([np.nan, 0, 0]), latent(np.zeros(3), 0))
+    with pytest.raises(LatentworldError, match="expected model m, got model other"):
+        localiser.observe(np.zeros(3), Latent(0, "other", np.zeros(SIZE, np.float32)))
