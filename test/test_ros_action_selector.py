@@ -22,6 +22,7 @@ from latentworld.ros.action_selector import ActionSelectorNode
 from latentworld.ros.channel import Bus
 from latentworld.ros.codecs import plan_from_message, state_to_message
 from latentworld.ros.images import to_image
+from latentworld.selection.parameters import SelectionParameters
 from latentworld.types import PlanStatus, WorldState
 
 Result = ReachGoal.Result
@@ -107,7 +108,8 @@ def test_plans_while_driving_then_reached(scene):
     )
     plan = next(p for p in scene.plans if p.status is PlanStatus.OK)
     assert plan.sequence.values.shape == (15, 2) and plan.consequence.poses.shape == (1, 15, 3)
-    assert plan.samples >= 192 and plan.deadline == pytest.approx(0.02) and len(plan.candidates.poses) > 1
+    assert plan.samples >= SelectionParameters().samples and plan.deadline == pytest.approx(0.02)
+    assert len(plan.candidates.poses) > 1
     assert scene.feedback[0].feedback.distance == pytest.approx(2.0)
     assert len(paths[0].poses) == 15
     answer = end_of(scene, handle, pose=(1.9, 0.1, 0.0))
