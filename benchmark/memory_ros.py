@@ -49,7 +49,7 @@ class Asker:
 
     def __init__(self, domain: int, model_id: str, latents: np.ndarray, rows: int):
         self.model_id, self.latents, self.rows = model_id, latents, rows
-        self.random, self.seen, self.kept = np.random.default_rng(3), 0, 0
+        self.random, self.seen = np.random.default_rng(3), 0
         self.context = rclpy.Context()
         rclpy.init(args=[], context=self.context, domain_id=domain)
         self.node = rclpy.create_node("asker", context=self.context)

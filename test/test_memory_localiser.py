@@ -26,12 +26,16 @@ def state(stamp: int, pose: np.ndarray) -> WorldState:
     return WorldState(stamp, stamp, MODEL, pose, np.array([1.0, 0.0]), nothing, np.zeros(1, np.float32), p_value=0.5)
 
 
+def folded(driven: np.ndarray, size: float) -> np.ndarray:
+    """Metres from one wall, of a way that turns at both."""
+    return size - np.abs(driven % (2 * size) - size)
+
+
 def way(seed: int, steps: int) -> np.ndarray:
     """Poses (steps, 3): to and fro through 4 x 3 m."""
     rng = np.random.default_rng(seed)
     t = np.arange(steps) * 0.25
-    fold = lambda v, size: size - np.abs(v % (2 * size) - size)  # noqa: E731
-    x, y = fold(t, 4.0), fold(0.37 * t + rng.uniform(0, 3), 3.0)
+    x, y = folded(t, 4.0), folded(0.37 * t + rng.uniform(0, 3), 3.0)
     return np.stack([x, y, np.where(t % 8 < 4, 0.0, np.pi) + 0.2 * np.sin(t)], 1)
 
 
@@ -90,3 +94,11 @@ def test_a_pose_that_is_none_and_a_latent_of_another_model_are_told(memory):
         localiser.observe(np.array([np.nan, 0, 0]), latent(np.zeros(3), 0))
     with pytest.raises(LatentworldError, match="expected model m, got model other"):
         localiser.observe(np.zeros(3), Latent(0, "other", np.zeros(SIZE, np.float32)))
+
+
+def test_where_it_is_does_not_count_as_use_of_what_it_saw(memory, monkeypatch):
+    used: list[int] = []
+    monkeypatch.setattr(memory.store, "answered", used.extend)
+    assert MemoryLocaliser(memory).observe(np.zeros(3), latent(np.zeros(3), 0)) is not None
+    assert not used  # or all that is about it would be kept for having been looked at
+    assert memory.query(MemoryQuery(latent(np.zeros(3), 0), limit=3)).keyframes and len(used) == 3

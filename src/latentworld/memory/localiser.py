@@ -36,7 +36,9 @@ APART = (30, 10, 3)  # keyframes between the views of a pair, as many as leave e
 
 
 class Whereabouts(NamedTuple):
-    """pose: (3,) in laying ``frame``. keyframe: id of the view nearest to it. probability: that it is about there."""
+    """pose: (3,) in laying ``frame``. keyframe: id of the view nearest to it, 0 where none is near. probability: that
+    it is about there.
+    """
 
     frame: int
     pose: np.ndarray
@@ -51,13 +53,13 @@ class MemoryLocaliser:
 
     def __init__(self, memory: VisualMemory, seed: int = 0):
         self.memory, self.random = memory, np.random.default_rng(seed)
+        self._likeness: Likeness | None = None
         self.reset()
 
     def reset(self) -> None:
         """It may be anywhere: it was carried away, or odometry begins anew."""
         self.frames, self.poses, self.weights = np.empty(0, np.int64), np.empty((0, 3)), np.empty(0)
         self._last: np.ndarray | None = None
-        self._likeness: Likeness | None = None
 
     def observe(self, pose: np.ndarray, latent: Latent) -> Whereabouts | None:
         """A look, best twice a second. pose: (3,) in odom at its exposure. ``None``: the memory holds too little.
@@ -67,12 +69,13 @@ class MemoryLocaliser:
         pose = np.asarray(pose, np.float64)
         if pose.shape != (3,) or not np.isfinite(pose).all():
             raise LatentworldError(f"memory localiser: expected a finite pose (3,), got {pose.tolist()}")
-        fresh = self._nearest(latent)
+        since = self.memory.present_since
+        nearest = self.memory.nearest_views(MemoryQuery(latent, before=since and since - 1, limit=NEAREST))
         self._likeness = self._likeness or Likeness.calibrated(self.memory.newest_views(MOST))
-        if self._likeness is None or not len(fresh.frames):
+        if self._likeness is None or not len(nearest.ids):
             return None
         self._move(pose)
-        self._add(fresh)
+        self._add(nearest, latent.vector)
         self.weights = self.weights + TRUST * self._evidence(latent.vector)
         self.weights -= np.logaddexp.reduce(self.weights)
         found = self._most_likely()
@@ -81,12 +84,6 @@ class MemoryLocaliser:
         self.weights = np.full(PARTICLES, -math.log(PARTICLES))
         return found
 
-    def _nearest(self, latent: Latent) -> Fresh:
-        since = self.memory.present_since
-        known = self.memory.query(MemoryQuery(latent, before=since and since - 1, limit=NEAREST)).keyframes
-        frames, poses = np.array([k.frame for k in known], np.int64), np.array([k.pose for k in known]).reshape(-1, 3)
-        return Fresh(frames, poses, np.array([k.latent_distance for k in known]))
-
     def _move(self, pose: np.ndarray) -> None:
         if self._last is not None:
             moved = placed(between(self._last, np.zeros(3)), pose)
@@ -94,14 +91,14 @@ class MemoryLocaliser:
             self.poses[:, 2] = turn(self.poses[:, 2])
         self._last = pose
 
-    def _add(self, fresh: Fresh) -> None:
+    def _add(self, nearest: Views, vector: np.ndarray) -> None:
         """Hypotheses about the nearest views, those that look more alike more often. What is believed already says how
         likely they are (mixture MCL, Thrun et al. 2001); where nothing is, they are an escape from a wrong belief.
         """
-        share = np.exp(self._likeness(fresh.distances))
+        share = np.exp(self._likeness(_apart(nearest, vector)))
         count = round(FRESH * PARTICLES) if len(self.poses) else PARTICLES
         chosen = self.random.choice(len(share), count, p=share / share.sum())
-        frames, poses = fresh.frames[chosen], fresh.poses[chosen] + self.random.normal(0, SCATTER, (count, 3))
+        frames, poses = nearest.frames[chosen], nearest.poses[chosen] + self.random.normal(0, SCATTER, (count, 3))
         weights = np.zeros(count)
         if len(self.poses):
             own = self.random.choice(len(self.poses), 100)
@@ -131,7 +128,7 @@ class MemoryLocaliser:
             views = self.memory.views_within(int(frame), centre, REACH + BEYOND)
             if not len(views.ids):
                 continue
-            apart = distances(views.looks, vector[-views.looks.shape[1] :])
+            apart = _apart(views, vector)
             off = np.sqrt(np.square(_off(self.poses[here], views.poses) / ABOUT).sum(-1))
             close, beside = off < 1, (off >= 1) & (off < 2)
             near = np.exp(-0.5 * np.square(off))
@@ -157,14 +154,6 @@ class MemoryLocaliser:
         return Whereabouts(frame, pose, keyframe, float(weight.sum()))
 
 
-class Fresh(NamedTuple):
-    """The nearest views of one look. frames: (n,). poses: (n, 3). distances: (n,) of their latents."""
-
-    frames: np.ndarray
-    poses: np.ndarray
-    distances: np.ndarray
-
-
 class Likeness:
     """Latent distances -> nats that two views are as near each other as ``ABOUT``, rather than of two places.
 
@@ -185,10 +174,8 @@ class Likeness:
         """
         apart = pairwise_distances(views.looks)
         off = np.sqrt(np.square(_off(views.poses, views.poses) / ABOUT).sum(-1))
-        comparable, (_, elsewhere) = (
-            views.frames[:, None] == views.frames,
-            same_and_other_place(views.frames, views.poses),
-        )
+        comparable = views.frames[:, None] == views.frames
+        _, elsewhere = same_and_other_place(views.frames, views.poses)
         for least in APART:
             later = comparable & (np.abs(views.ids[:, None] - views.ids) > least)
             others = apart[elsewhere & later]
@@ -219,6 +206,11 @@ class Curve:
         nats = np.log(known / known.sum()) - np.log(new / new.sum())
         middle = np.concatenate([[0.5 * inside[0]], 0.5 * (inside[1:] + inside[:-1]), [inside[-1]]])
         return Curve(middle, np.minimum.accumulate(nats))  # farther is never more alike
+
+
+def _apart(views: Views, vector: np.ndarray) -> np.ndarray:
+    """(n,) distances of views from a latent, by the numbers they are found by."""
+    return distances(views.looks, vector[-views.looks.shape[1] :])
 
 
 def _off(ones: np.ndarray, others: np.ndarray) -> np.ndarray:

@@ -200,6 +200,15 @@ def newest_views(connection: sqlite3.Connection, model_id: str, limit: int, dime
     return _views(rows)
 
 
+def views_of(connection: sqlite3.Connection, ids: np.ndarray, dimensions: int) -> Views:
+    """Those of ``ids`` (n,) that there are, in no order."""
+    rows = connection.execute(
+        f"{_VIEWS} keyframe k JOIN submap s ON s.id = k.submap WHERE k.id IN (SELECT value FROM json_each(:ids))",
+        {"dimensions": -dimensions, "ids": json.dumps(ids.tolist())},
+    ).fetchall()
+    return _views(rows)
+
+
 def views_within(
     connection: sqlite3.Connection, model_id: str, frame: int, place: np.ndarray, radius: float, dimensions: int
 ) -> Views:

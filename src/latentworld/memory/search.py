@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -30,24 +32,26 @@ class MemorySearch:
     def answer(self, query: MemoryQuery, frame: int) -> MemoryAnswer:
         """``frame``: the laying that the query's place is in, and that keyframes elsewhere are told from."""
         pictures = self._store.pictures if query.thumbnails else None
-        with self._store.reading() as connection:
-            connection.execute("BEGIN")  # one state of the base for all that follows
-            try:
-                if query.latent is not None:
-                    ids, distance = self._nearest_latents(connection, query, frame)
-                    threshold = self._never_seen.value(connection, self._looks(query))
-                    never_seen = not len(ids) or bool(distance[0] > threshold)
+        with self._one_state() as connection:
+            if query.latent is not None:
+                ids, distance = self._nearest_latents(connection, query, frame)
+                threshold = self._never_seen.value(connection, self._looks(query))
+                never_seen = not len(ids) or bool(distance[0] > threshold)
+            else:
+                if query.place is not None:
+                    ids = lookup.nearest_places(connection, query, frame)
                 else:
-                    if query.place is not None:
-                        ids = lookup.nearest_places(connection, query, frame)
-                    else:
-                        ids = lookup.nearest_stamps(connection, query)
-                    distance, threshold, never_seen = np.full(len(ids), math.nan), math.inf, not len(ids)
-                found = lookup.keyframes(connection, ids, frame, pictures)
-            finally:
-                connection.execute("ROLLBACK")
+                    ids = lookup.nearest_stamps(connection, query)
+                distance, threshold, never_seen = np.full(len(ids), math.nan), math.inf, not len(ids)
+            found = lookup.keyframes(connection, ids, frame, pictures)
         ranked = (_measured(k, float(d), query, frame) for k, d in zip(found, distance, strict=True))
         return MemoryAnswer(tuple(ranked), never_seen, threshold)
+
+    def nearest_views(self, query: MemoryQuery, frame: int) -> lookup.Views:
+        """Of a query with a latent: where what it would answer was seen from, and no more of it."""
+        with self._one_state() as connection:
+            ids, _ = self._nearest_latents(connection, query, frame)
+            return lookup.views_of(connection, ids, self._looks(query))
 
     def all(self, connection: sqlite3.Connection, query: MemoryQuery, frame: int, within: float | None) -> list[int]:
         """Ids of everything in the query's place and time, and within a latent distance where one is given; exact."""
@@ -61,6 +65,16 @@ class MemorySearch:
             near = [some[distances(latents, vector) <= within] for some, latents in pieces if len(some)]
             ids = np.concatenate(near) if near else ids[:0]
         return ids.tolist()
+
+    @contextmanager
+    def _one_state(self) -> Iterator[sqlite3.Connection]:
+        """One state of the base for all that is read within."""
+        with self._store.reading() as connection:
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.execute("ROLLBACK")
 
     def _nearest_latents(self, connection, query: MemoryQuery, frame: int) -> tuple[np.ndarray, np.ndarray]:
         looks = self._looks(query)

@@ -118,6 +118,11 @@ class VisualMemory:
         with self.store.reading() as connection:
             return lookup.newest_views(connection, self.model_id, limit, self.store.looks(self.model_id))
 
+    def nearest_views(self, query: MemoryQuery) -> lookup.Views:
+        """What ``query`` finds by its latent, in no order. Nothing is taken for used by that."""
+        self._check(query.latent)
+        return self._search.nearest_views(query, self._frame if query.frame is None else query.frame)
+
     def views_within(self, frame: int, place: np.ndarray, radius: float) -> lookup.Views:
         """All keyframes within ``radius`` metres of a place (x, y) in laying ``frame``."""
         with self.store.reading() as connection:

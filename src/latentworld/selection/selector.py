@@ -179,7 +179,7 @@ class ActionSelector:
         if status == PlanStatus.OK and found.spread < p.flat_spread:
             message = f"costs of all samples are nearly the same (std / mean {found.spread:.3f}): not to be trusted"
         used = time.perf_counter() - began
-        shown = found.first.first(SHOWN)  # far apart, as later ones need not be
+        shown = found.sampled.first(SHOWN)  # far apart, as later ones need not be
         return Plan(
             state.stamp, state.observation_stamp, state.model_id, status, sequence, consequence,
             found.samples, found.iterations, deadline, used, found.spread, shown, message,

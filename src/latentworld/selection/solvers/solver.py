@@ -14,7 +14,7 @@ Evaluate = Callable[[np.ndarray], tuple[np.ndarray, object]]
 
 class Solution(NamedTuple):
     """best: (H, A), its cost, its index in the batch ``extra`` belongs to. spread: std / mean of cost over the first
-    batch, which ``first`` belongs to. history: the least cost after each iteration.
+    batch, which ``sampled`` belongs to as ``extra`` does to the best's. history: the least cost after each iteration.
     """
 
     best: np.ndarray
@@ -24,7 +24,7 @@ class Solution(NamedTuple):
     samples: int
     iterations: int
     spread: float
-    first: object
+    sampled: object
     history: tuple[float, ...] = ()
 
 
@@ -86,9 +86,9 @@ class Sampler:
             index = int(costs.argmin())
             samples += len(batch)
             if iteration == 0:
-                flatness, first = _flatness(costs), extra
+                flatness, sampled = _flatness(costs), extra
             if best is None or costs[index] < best.cost:
-                best = Solution(batch[index].copy(), float(costs[index]), index, extra, 0, 0, flatness, first)
+                best = Solution(batch[index].copy(), float(costs[index]), index, extra, 0, 0, flatness, sampled)
             self.learn(batch, costs, best.best)
             history.append(best.cost)
             took = max(took, time.perf_counter() - began)
