@@ -87,6 +87,17 @@ def test_stops_when_no_plan_comes_though_the_robots_clock_stands_still():
     assert "0.17 s ago" in verdict.detail and "0.16" in verdict.detail
 
 
+def test_standing_for_a_reason_it_gives_that_reason_until_a_second_has_passed_without_another():
+    guard = Guard(P)
+    guard.accept(plan(), 0, 9.9)
+    guard.accept(replace(plan(), status=PlanStatus.FAILED, message="it broke"), 0, 10.0)
+    for silence in (0.0, 0.2, 0.9):
+        verdict = guard.tick(0, 10.0 + silence)
+        assert verdict.reason is Reason.STATUS and "it broke" in verdict.detail
+    assert guard.tick(0, 11.1).reason is Reason.NO_PLAN
+    assert (verdict.linear, verdict.angular) == (0.0, 0.0)
+
+
 def test_stops_when_the_sequence_is_over():
     guard = Guard(replace(P, plan_timeout=5.0, max_plan_age=5.0, observation_timeout=5.0))
     guard.accept(plan(values=[(0.3, 0.0)] * 2), 0, 0.0)

@@ -33,7 +33,7 @@ from latentworld.selection.selector import ActionSelector
 from latentworld.types import ActionSequence, Frame, Goal, GoalKind, LatentworldError, Plan, PlanStatus, WorldState
 
 HEARTBEAT = 0.05  # s
-SILENCE = 0.15  # s without a plan after which one says why; the gate stops by itself a moment later
+SILENCE = 0.1  # s without a plan after which one says why; the gate stops by itself a moment later
 HANGS = 1.0  # s that a job of the faculties may take
 
 

@@ -12,7 +12,7 @@ from latentworld.ros.codecs import PLAN
 from latentworld.ros.diagnostics import ERROR
 from latentworld.ros.node import ManagedNode
 from latentworld.ros.process import go_ahead_of_others, run
-from latentworld.selection.guard import Guard, GuardParameters, Reason
+from latentworld.selection.guard import Guard, GuardParameters, Reason, Verdict
 from latentworld.types import Action, Plan, PlanStatus, seconds
 
 
@@ -63,16 +63,20 @@ class CommandGateNode(ManagedNode):
         verdict = self._guard.tick(now, time.monotonic())
         self._commands.send(Action(now, verdict.linear, verdict.angular))
         self.diagnostics.count("commands")
+        self._say(verdict)
+
+    def _say(self, verdict: Verdict) -> None:
+        """Why the base moves or stands: in the log when the reason changes, in the diagnostics as it is now."""
+        text = verdict.reason.value + (f": {verdict.detail}" if verdict.detail else "")
+        self.diagnostics.value("reason", text)
         if verdict.reason is not self._reason:
-            self._reason = verdict.reason
-            text = verdict.reason.value + (f": {verdict.detail}" if verdict.detail else "")
-            self.diagnostics.value("reason", text)
             for reason in Reason:
                 self.diagnostics.clear(reason.name)
             if verdict.reason.ordinary:
                 self.get_logger().info(text)
-            else:
-                self.diagnostics.problem(verdict.reason.name, ERROR, f"stopping the base: {text}")
+        self._reason = verdict.reason
+        if not verdict.reason.ordinary:
+            self.diagnostics.problem(verdict.reason.name, ERROR, f"stopping the base: {text}")
 
 
 def main() -> None:

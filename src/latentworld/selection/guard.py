@@ -16,6 +16,7 @@ from latentworld.parameters import parameter
 from latentworld.types import Plan, PlanStatus, seconds
 
 NAMES = ("linear.x", "angular.z")
+REASON_HOLDS = 1.0  # s that the reason to stand is still the one last given: it comes more slowly than plans do
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +120,10 @@ class Guard:
     def _wanted(self, now: int, steady: float) -> tuple[np.ndarray | None, Reason, str]:
         p, plan = self.parameters, self._plan
         silence = steady - self._arrival
-        if silence > p.plan_timeout:
-            if not math.isfinite(silence):
-                return None, *self._refusal
-            return None, Reason.NO_PLAN, f"last plan arrived {silence:.2f} s ago, allowed {p.plan_timeout:.2f} s"
-        if plan is None:
+        if plan is None and (math.isinf(silence) or silence <= max(p.plan_timeout, REASON_HOLDS)):
             return None, *self._refusal
+        if silence > p.plan_timeout:
+            return None, Reason.NO_PLAN, f"last plan arrived {silence:.2f} s ago, allowed {p.plan_timeout:.2f} s"
         age, seen = seconds(now - plan.stamp), seconds(now - plan.observation_stamp)
         if age > p.max_plan_age:
             return None, Reason.PLAN_OLD, f"plan starts {age:.2f} s ago, allowed {p.max_plan_age:.2f} s"
