@@ -19,7 +19,9 @@ from walks import MODEL, as_kept
 import latentworld
 from latentworld.memory import MemoryQuery, VisualMemory
 from latentworld.memory.base import KEYFRAME, rows_of
+from latentworld.memory.objects import Stay
 from latentworld.memory.records import Record
+from latentworld.memory.remembered import stays
 from latentworld.memory.store import KeyframeStore
 from latentworld.types import Latent, stamp_of
 
@@ -38,11 +40,18 @@ def picture_of(i: int) -> bytes:
     return b"picture %d " % i * 9
 
 
+def stay_of(i: int) -> Stay:
+    """Every ten keyframes show one thing at one place, which each of them adds to."""
+    first, look = i - (i - 1) % 10, np.arange(4, dtype=np.float32) * i
+    begun = first // 10 + 1, first // 20 + 1, 1, "finder", pose_of(first)[:2], stamp_of(first)
+    return Stay(*begun, stamp_of(i), 0, i - first + 1, first, first, i, 7, look)
+
+
 def keep(store: KeyframeStore, first: int, last: int) -> None:
     frame, model = store.newest_frame or store.lay_frame("odom", 0), store.model(MODEL, DIMENSIONS)
     for i in range(first, last + 1):
-        record = Record(stamp_of(i), frame, pose_of(i), np.eye(3), 0.5, model, latent_of(i), picture_of(i))
-        assert store.add(record) == i
+        what = model, latent_of(i), picture_of(i), (stay_of(i),)
+        assert store.add(Record(stamp_of(i), frame, pose_of(i), np.eye(3), 0.5, *what)) == i
 
 
 @pytest.fixture(scope="module")
@@ -83,10 +92,12 @@ def check_whole(path: Path) -> str:
         said = memory.store.repaired
         with memory.store.reading() as connection:
             rows, sound = rows_of(connection.execute(f"SELECT {KEYFRAME} FROM keyframe ORDER BY id").fetchall())
+            kept = stays(connection)
         assert rows.head["id"].tolist() == list(range(1, ROWS + 1)) and sound.all()
         assert rows.head["stamp"].tolist() == [stamp_of(i) for i in range(1, ROWS + 1)]
         np.testing.assert_array_equal(rows.head["pose"], [pose_of(i) for i in range(1, ROWS + 1)])
         np.testing.assert_array_equal(rows.latents, as_kept([latent_of(i) for i in range(1, ROWS + 1)]))
+        assert [stay.row() for stay in kept] == [stay_of(i).row() for i in range(10, ROWS + 1, 10)]
         for i in (1, 420, ROWS):
             near = memory.query(MemoryQuery(Latent(0, MODEL, latent_of(i).astype(np.float32)), limit=1)).keyframes[0]
             beside = memory.query(MemoryQuery(place=pose_of(i), limit=1, frame=1)).keyframes[0]

@@ -162,7 +162,7 @@ def bad_questions(scene):
         "expected after <= before": {"after": Time(sec=5), "before": Time(sec=4)},
         "id: expected a keyframe of the memory, got 99": {"id": 99},
         "id: expected a keyframe of the memory, got 18446744073709551615": {"id": 2**64 - 1},
-        "objects are not tracked yet, got 'keys'": {"object": "keys"},
+        "object: expected the number of a thing (see query_objects), got 'keys'": {"object": "keys"},
     }
 
 

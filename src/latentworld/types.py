@@ -81,6 +81,30 @@ class Latent:
 
 
 @dataclass(frozen=True, slots=True)
+class Objects:
+    """The N things that one frame shows, without names or classes.
+
+    places: (N, 2) metres x, y from ``base_link`` to their middles, whatever side is seen. looks: (N, L) float32, all of
+    one length; the product of two, less ``even``, is how much more likely (nats) they are of one thing than of two.
+    cells: (N,) how much of the picture each takes. model_id: hash of the checkpoint that found them.
+    free: (C,) metres that the view reaches over the floor before anything stands in its way, in C sectors of equal
+    bearing from ``bearings[0]`` (left) to ``bearings[1]`` (right), radians; 0 where nothing is known.
+    """
+
+    stamp: int
+    model_id: str
+    places: np.ndarray
+    looks: np.ndarray
+    even: float
+    cells: np.ndarray
+    free: np.ndarray
+    bearings: tuple[float, float]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+
+@dataclass(frozen=True, slots=True)
 class Surprise:
     """How badly the belief foretold the last latent.
 

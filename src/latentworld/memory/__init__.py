@@ -3,17 +3,23 @@
 from latentworld.memory.correction import Trajectory
 from latentworld.memory.keyframes import Keyframe, KeyframeGate
 from latentworld.memory.localiser import MemoryLocaliser, Whereabouts
+from latentworld.memory.objects import ObjectParameters
 from latentworld.memory.parameters import MemoryParameters
 from latentworld.memory.query import MemoryAnswer, MemoryQuery
+from latentworld.memory.remembered import Changes, RememberedObject, StoodAt
 from latentworld.memory.visual_memory import VisualMemory
 
 __all__ = [
+    "Changes",
     "Keyframe",
     "KeyframeGate",
     "MemoryAnswer",
     "MemoryLocaliser",
     "MemoryParameters",
     "MemoryQuery",
+    "ObjectParameters",
+    "RememberedObject",
+    "StoodAt",
     "Trajectory",
     "VisualMemory",
     "Whereabouts",

@@ -16,8 +16,15 @@ from latentworld.types import NANOSECONDS
 
 Event = dict[str, Any]
 Entry = tuple[Event, "Rows | None"]
-COLUMNS = {"model": 4, "frame": 3, "submap": 18, "picture": 4, "state": 2}
-CATALOGUE = ("model", "frame", "submap", "state")  # tables that a copy of is kept whole; of the others, in pieces
+COLUMNS = {"model": 4, "frame": 3, "submap": 18, "stay": 15, "picture": 4, "state": 2}
+BLOBS = {"submap": 7, "stay": 14}  # which column is one; in an event it is written in hexadecimal digits
+CATALOGUE = (
+    "model",
+    "frame",
+    "submap",
+    "stay",
+    "state",
+)  # tables that a copy of is kept whole; of the others, in pieces
 KEYFRAME = "id, stamp, submap, model, x, y, yaw, covariance, surprise, step, latent, crc"
 
 
@@ -26,8 +33,8 @@ def put(connection: sqlite3.Connection, event: Event, rows: Rows | None = None, 
     for table, columns in COLUMNS.items():
         if table in event:
             marks = ", ".join("?" * columns)
-            values = [[bytes.fromhex(v) if i == 7 else v for i, v in enumerate(row)] for row in event[table]] \
-                if table == "submap" else event[table]  # fmt: skip
+            at = BLOBS.get(table)
+            values = [[bytes.fromhex(v) if i == at else v for i, v in enumerate(row)] for row in event[table]]
             connection.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", values)
     box = [(row[0], *row[8:12], row[12] / NANOSECONDS, row[13] / NANOSECONDS) for row in event.get("submap", ())]
     connection.executemany("INSERT OR REPLACE INTO submap_box VALUES (?, ?, ?, ?, ?, ?, ?)", box)
@@ -79,8 +86,9 @@ def read_rows(connection: sqlite3.Connection, first: int, last: int) -> tuple[Ro
 def catalogue(connection: sqlite3.Connection) -> Event:
     """All that ``CATALOGUE`` names, as one event."""
     event = {table: [list(row) for row in connection.execute(f"SELECT * FROM {table}")] for table in CATALOGUE}
-    for row in event["submap"]:
-        row[7] = row[7].hex()
+    for table, at in BLOBS.items():
+        for row in event[table]:
+            row[at] = row[at].hex()
     return event
 
 

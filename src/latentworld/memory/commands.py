@@ -40,6 +40,7 @@ def commands(encode: Encode, remember: Remember) -> typer.Typer:
         frame: Laying = None,
         after: After = None,
         before: Before = None,
+        thing: Annotated[Optional[int], typer.Option("--object", help="That show this thing; see objects.")] = None,
         image: Annotated[Optional[Path], typer.Option(help="Nearest to what this picture shows.")] = None,
         depth: Annotated[Optional[Path], typer.Option(help="Of the picture: 16-bit PNG, millimetres.")] = None,
         checkpoint: Checkpoint = None,
@@ -58,7 +59,7 @@ def commands(encode: Encode, remember: Remember) -> typer.Typer:
 
         latent = encode(read_frame(image, depth), checkpoint) if image else None
         after, before = (None if text is None else parse_time(text) for text in (after, before))
-        query = MemoryQuery(latent, near, radius, frame, after, before, limit, thumbnails=True)
+        query = MemoryQuery(latent, near, radius, frame, after, before, thing, limit, thumbnails=True)
         with VisualMemory(path) as memory:
             answer = memory.query(query)
         Console().print(answer_table(answer))
@@ -67,6 +68,37 @@ def commands(encode: Encode, remember: Remember) -> typer.Typer:
             typer.echo(sheet)
         if json:
             json.write_text(answer_json(answer))
+
+    @app.command()
+    def objects(
+        path: Memory = Path(DEFAULT_PATH),
+        near: Near = None,
+        radius: Radius = math.inf,
+        frame: Laying = None,
+        after: After = None,
+        before: Before = None,
+        since: Annotated[Optional[str], typer.Option(help="What has changed since then; as --after.")] = None,
+        sheet: Annotated[Path, typer.Option(help="PNG of thumbnails to write.")] = Path("objects.png"),
+    ) -> None:
+        """Things: where each was seen last, and where before; with --since, which turned up, went, or moved."""
+        from rich.console import Console
+
+        from latentworld.memory import VisualMemory
+        from latentworld.memory.report import changes_table, objects_table
+        from latentworld.memory.thumbnails import contact_sheet, write_png
+
+        after, before, since = (None if text is None else parse_time(text) for text in (after, before, since))
+        with VisualMemory(path) as memory:
+            things = memory.objects(near, radius, after, before, frame=frame)
+            table = objects_table(things)
+            if since is not None:
+                found = memory.changes(since, near, radius, frame)
+                things, table = (*found.appeared, *found.gone, *found.moved), changes_table(found)
+            Console().print(table)
+            pictures = [memory.get(max(thing.history, key=lambda stay: stay.last).keyframe) for thing in things]
+            if shown := [keyframe for keyframe in pictures if keyframe is not None]:
+                write_png(sheet, contact_sheet(shown))
+                typer.echo(sheet)
 
     @app.command()
     def forget(

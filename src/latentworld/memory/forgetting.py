@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -62,7 +63,9 @@ def take_out(layout: Layout, connection: sqlite3.Connection, ids: set[int], for_
         if for_good or np.diff(np.searchsorted(known, (sealed.first, sealed.last + 1))):
             _from_segment(layout, connection, sealed, ids)
     layout.sweep()
-    left = {id for (id,) in connection.execute("SELECT id FROM submap")}
+    left = {
+        table: {id for (id,) in connection.execute(f"SELECT id FROM {table}")} for table in ("submap", "stay")
+    }  # fmt: skip
     for _, path in layout.journals():
         _from_journal(path, ids, left)
     if layout.catalogue.exists():
@@ -112,6 +115,11 @@ def _from_base(connection: sqlite3.Connection, ids: set[int], pictures: Pictures
     emptied = connection.execute(empty).fetchall()
     for table in ("submap", "submap_box"):
         connection.executemany(f"DELETE FROM {table} WHERE id = ?", emptied)
+    if for_good:  # what was made of them; of a stay that only some of them show it can't be told apart
+        known = sorted(ids)
+        spans = connection.execute("SELECT id, first_keyframe, last_keyframe FROM stay").fetchall()
+        told = [(id,) for id, first, last in spans if bisect_left(known, first) < bisect_right(known, last)]
+        connection.executemany("DELETE FROM stay WHERE id = ?", told)
     held = {pack for (pack,) in connection.execute("SELECT DISTINCT pack FROM picture")}
     moved = [list(place) for pack in pictures.packs() if pack not in held for place in pictures.places(pack)]
     if not for_good:
@@ -142,8 +150,8 @@ def _close_up(connection: sqlite3.Connection, first: int, last: int) -> None:
         connection.executemany(f"INSERT INTO keyframe VALUES ({', '.join('?' * 12)})", rows)
 
 
-def _from_journal(path: Path, ids: set[int], submaps: set[int]) -> None:
-    """Write it anew without those rows; of what it says of submaps, only of those that are left."""
+def _from_journal(path: Path, ids: set[int], left: dict[str, set[int]]) -> None:
+    """Write it anew without those rows; of what it says of submaps and stays, only of those that are left."""
     temporary = path.with_suffix(".writing")
     temporary.unlink(missing_ok=True)
     new = Journal(temporary)
@@ -154,8 +162,9 @@ def _from_journal(path: Path, ids: set[int], submaps: set[int]) -> None:
                 rows = rows if len(rows) else None
             if "picture" in event:
                 event["picture"] = []  # they may lie elsewhere now; packs say themselves what is in them
-            if "submap" in event:
-                event["submap"] = [row for row in event["submap"] if row[0] in submaps]
+            for table, known in left.items():
+                if table in event:
+                    event[table] = [row for row in event[table] if row[0] in known]
             new.append(event, rows)
         new.sync()
     finally:

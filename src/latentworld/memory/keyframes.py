@@ -17,7 +17,8 @@ class Keyframe:
 
     stamp: exposure (ns). pose: (3,) float64 x, y, yaw in frame ``frame_id`` at the stamp; covariance: (3, 3) of it.
     frame: number of the laying of that frame. surprise: p-value when it was kept. latent_distance: Euclidean;
-    place_distance: metres; both NaN where not asked for. thumbnail: JPEG, ``None`` without.
+    place_distance: metres; both NaN where not asked for. thumbnail: JPEG, ``None`` without. robot: whose it is, where
+    several were asked.
     """
 
     id: int
@@ -31,6 +32,7 @@ class Keyframe:
     latent_distance: float = math.nan
     place_distance: float = math.nan
     thumbnail: bytes | None = None
+    robot: str = ""
 
 
 class KeyframeGate:

@@ -139,6 +139,14 @@ def nearest_stamps(connection: sqlite3.Connection, query: MemoryQuery) -> np.nda
     return np.array([id for id, _ in found[: query.limit]], np.int64)
 
 
+def showing(connection: sqlite3.Connection, object: int) -> np.ndarray:
+    """Ids (n,) of the keyframes that show a thing: of each of its stays the best and the last."""
+    query = (
+        "SELECT keyframe FROM stay WHERE object = :object UNION SELECT last_keyframe FROM stay WHERE object = :object"
+    )
+    return np.array([id for (id,) in connection.execute(query, {"object": object})], np.int64)
+
+
 def keyframes(
     connection: sqlite3.Connection, ids: np.ndarray, frame: int, pictures: Pictures | None = None
 ) -> list[Keyframe]:

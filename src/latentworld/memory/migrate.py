@@ -20,6 +20,9 @@ HALF = np.dtype("<f2")  # of latents, up to version 2
 
 def migrated(layout: Layout, old: sqlite3.Connection) -> sqlite3.Connection:
     """A connection to the base in the schema of this version; the old one takes its place only once it is whole."""
+    if schema.schema_version(old) == 3:
+        _from_3(old)
+        return old
     temporary = Path(f"{layout.base}.writing")
     temporary.unlink(missing_ok=True)
     new = sqlite3.connect(temporary, isolation_level=None)
@@ -47,6 +50,16 @@ def migrated(layout: Layout, old: sqlite3.Connection) -> sqlite3.Connection:
     connection = schema.connect(layout.base, writable=True)
     schema.prepare(connection)
     return connection
+
+
+def _from_3(connection: sqlite3.Connection) -> None:
+    """Version 3 knew of no things; the rest is as it was."""
+    connection.execute("BEGIN IMMEDIATE")
+    for table in schema.TABLES:
+        if any(name in table for name in ("TABLE stay", "INDEX stay", "INDEX submap_first")):
+            connection.execute(table)
+    connection.execute("PRAGMA user_version = 4")
+    connection.execute("COMMIT")
 
 
 def _from_1(old: sqlite3.Connection, new: sqlite3.Connection, pictures: Pictures) -> None:
@@ -88,7 +101,9 @@ def _from_1(old: sqlite3.Connection, new: sqlite3.Connection, pictures: Pictures
 def _from_2(old: sqlite3.Connection, new: sqlite3.Connection) -> None:
     """Version 2 had latents to 16 bits in the base and in journals, and to 8 in segments."""
     event: base.Event = {t: [list(row) for row in old.execute(f"SELECT * FROM {t}")] for t in ("frame", "state")}
-    event["submap"] = base.catalogue(old)["submap"]
+    event["submap"] = [
+        [v.hex() if i == 7 else v for i, v in enumerate(row)] for row in old.execute("SELECT * FROM submap")
+    ]
     event["picture"] = [list(row) for row in old.execute("SELECT * FROM picture")]
     base.put(new, event | {"model": _models(old)})
     query = """SELECT id, stamp, submap, model, x, y, yaw, covariance, surprise, latent FROM keyframe

@@ -19,7 +19,7 @@ class MemoryQuery:
 
     latent: rank by distance to it. place: (x, y) or a pose, metres, in the laying ``frame`` (default: the one in force;
     in a memory opened for reading, the newest); only what lies within ``radius`` metres of it. after, before: only
-    stamps (ns) in this span, both ends included.
+    stamps (ns) in this span, both ends included. object: only what shows this thing, best and last at each place.
 
     Ranked by latent distance where a latent is given, else by place distance, else by nearness in time: to ``after`` or
     ``before`` where one of them is given, to the middle of the span where both are, to now where none is.
@@ -31,6 +31,7 @@ class MemoryQuery:
     frame: int | None = None
     after: int | None = None
     before: int | None = None
+    object: int | None = None
     limit: int = 5
     thumbnails: bool = False
 

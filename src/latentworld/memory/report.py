@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from rich.table import Table
 
 from latentworld.memory.keyframes import Keyframe
 from latentworld.memory.query import MemoryAnswer
+from latentworld.memory.remembered import Changes, RememberedObject, StoodAt
 from latentworld.memory.schema import schema_version
 from latentworld.memory.store import KeyframeStore
 from latentworld.types import seconds
@@ -40,6 +42,32 @@ def answer_table(answer: MemoryAnswer) -> Table:
         )
         table.caption = f"never seen{known}"
     return table
+
+
+def objects_table(things: Iterable[RememberedObject]) -> Table:
+    """One row a stay, the newest first."""
+    table = Table("object", "place", "frame", "seen", "last", "gone", "times", "keyframe", box=SIMPLE_HEAD)
+    for thing in things:
+        for stay in reversed(thing.history):
+            table.add_row(str(thing.id) if stay is thing.last else "", *_stay(stay))
+    return table
+
+
+def changes_table(changed: Changes) -> Table:
+    """One row a thing, where it is now."""
+    table = Table("", "object", "place", "frame", "seen", "last", "gone", "times", "keyframe", box=SIMPLE_HEAD)
+    for what in ("appeared", "gone", "moved"):
+        for thing in getattr(changed, what):
+            table.add_row(what, str(thing.id), *_stay(thing.last))
+    return table
+
+
+def _stay(stay: StoodAt) -> tuple[str, ...]:
+    x, y = stay.place
+    return (
+        f"{x:.2f} {y:.2f} m", stay.frame_id, moment(stay.first), moment(stay.last),
+        moment(stay.gone) if stay.gone else "", str(stay.seen), str(stay.keyframe),
+    )  # fmt: skip
 
 
 def answer_json(answer: MemoryAnswer) -> str:
@@ -72,6 +100,7 @@ def summary_table(path: str | Path) -> Table:
             count, first, last = connection.execute("SELECT count(*), min(stamp), max(stamp) FROM keyframe").fetchone()
             pictures = connection.execute("SELECT count(*) FROM picture").fetchone()[0]
             thinned = store.thinned
+            things = connection.execute("SELECT count(DISTINCT object) FROM stay").fetchone()[0] if version > 3 else 0
             layings = connection.execute("SELECT count(*) FROM frame").fetchone()[0]
             models = connection.execute(
                 "SELECT model_id, dimensions, (SELECT count(*) FROM keyframe WHERE model = m.id) FROM model m"
@@ -81,6 +110,8 @@ def summary_table(path: str | Path) -> Table:
     table = Table("memory", str(path))
     table.add_row("file", f"{store.path.stat().st_size / 1e6:.1f} MB, schema {version}, {check}")
     table.add_row("keyframes", f"{count:,}, {pictures:,} with a picture")
+    if things:
+        table.add_row("things", f"{things:,}")
     if thinned:
         table.add_row("made room", f"{thinned:,} older ones")
     if count:

@@ -42,17 +42,31 @@ TABLES = (
         step REAL NOT NULL,                                  -- what 1 of the latent's code is worth
         latent BLOB NOT NULL,                                -- int8
         crc INTEGER NOT NULL)                                -- CRC-32 of all this as it lies in other files""",
+    """CREATE TABLE stay (                                    -- one thing at one place for a while
+        id INTEGER PRIMARY KEY,
+        object INTEGER NOT NULL,                             -- the thing
+        frame INTEGER NOT NULL, model TEXT NOT NULL,         -- that its place is in; that its look is of
+        x REAL NOT NULL, y REAL NOT NULL,                    -- as it was driven
+        first INTEGER NOT NULL, last INTEGER NOT NULL,       -- stamps, ns: seen there
+        gone INTEGER NOT NULL,                               -- seen empty since, 0: not
+        seen INTEGER NOT NULL,
+        keyframe INTEGER NOT NULL,                           -- that shows it best
+        first_keyframe INTEGER NOT NULL, last_keyframe INTEGER NOT NULL,
+        cells INTEGER NOT NULL, look BLOB NOT NULL)""",
     "CREATE TABLE picture (id INTEGER PRIMARY KEY, pack INTEGER NOT NULL, at INTEGER NOT NULL, size INTEGER NOT NULL)",
     "CREATE TABLE state (name TEXT PRIMARY KEY, value INTEGER NOT NULL)",
     "CREATE INDEX keyframe_stamp ON keyframe (stamp)",
+    "CREATE INDEX stay_object ON stay (object)",
+    "CREATE INDEX submap_first ON submap (first)",
     "CREATE VIRTUAL TABLE submap_box USING rtree (id, x0, x1, y0, y1, t0, t1)",  # m, m, s
 )
-VERSION = 3
+VERSION = 4
 COUNTERS = (
     "last_id",
     "events",
     "erasures",
-)  # the highest id given; how much happened; how often something was taken out; later ``thinned``: how many made room
+)  # the highest id given; how much happened; how often something was taken out; later ``thinned``: how many made room,
+# ``last_object`` and ``last_stay``: the highest of these numbers given
 
 
 def connect(path: Path, *, writable: bool) -> sqlite3.Connection:

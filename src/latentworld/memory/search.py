@@ -15,6 +15,7 @@ from latentworld.memory.familiarity import NeverSeenThreshold
 from latentworld.memory.index import LatentIndex
 from latentworld.memory.keyframes import Keyframe
 from latentworld.memory.parameters import MemoryParameters
+from latentworld.memory.pictures import Pictures
 from latentworld.memory.query import MemoryAnswer, MemoryQuery
 from latentworld.memory.store import KeyframeStore
 
@@ -33,6 +34,8 @@ class MemorySearch:
         """``frame``: the laying that the query's place is in, and that keyframes elsewhere are told from."""
         pictures = self._store.pictures if query.thumbnails else None
         with self._one_state() as connection:
+            if query.object is not None:
+                return self._of_object(connection, query, frame, pictures)
             if query.latent is not None:
                 ids, distance = self._nearest_latents(connection, query, frame)
                 threshold = self._never_seen.value(connection, self._looks(query))
@@ -46,6 +49,28 @@ class MemorySearch:
             found = lookup.keyframes(connection, ids, frame, pictures)
         ranked = (_measured(k, float(d), query, frame) for k, d in zip(found, distance, strict=True))
         return MemoryAnswer(tuple(ranked), never_seen, threshold)
+
+    def _of_object(self, connection, query: MemoryQuery, frame: int, pictures: Pictures | None) -> MemoryAnswer:
+        """A thing is shown by few: each is looked at."""
+        ids = lookup.showing(connection, query.object)
+        distance: dict[int, float] = {}
+        if query.latent is not None:
+            looks = self._looks(query)
+            some, rows = lookup.looks(connection, ids, looks)
+            if len(some):
+                distance = dict(zip(some.tolist(), distances(rows, query.latent.vector[-looks:]).tolist(), strict=True))
+        found = [
+            _measured(k, distance.get(k.id, math.nan), query, frame)
+            for k in lookup.keyframes(connection, ids, frame, pictures)
+            if (query.after is None or k.stamp >= query.after) and (query.before is None or k.stamp <= query.before)
+        ]
+        if query.place is not None:
+            found = [k for k in found if k.place_distance <= query.radius]
+        if query.latent is not None:
+            found.sort(key=lambda k: k.latent_distance)
+        else:
+            found.sort(key=(lambda k: -k.stamp) if query.place is None else (lambda k: k.place_distance))
+        return MemoryAnswer(tuple(found[: query.limit]), not found)
 
     def nearest_views(self, query: MemoryQuery, frame: int) -> lookup.Views:
         """Of a query with a latent: where what it would answer was seen from, and no more of it."""

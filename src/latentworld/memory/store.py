@@ -11,7 +11,7 @@ import fcntl
 import logging
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -109,11 +109,13 @@ class KeyframeStore:
         """Submissions that are not on disk yet."""
         return self._writer.waiting if self._writer else 0
 
-    def add(self, record: Record) -> int:
-        """Queue a keyframe; answers its id. It is durable, and found by queries, within the commit interval."""
+    def add(self, record: Record | Callable[[int], Record]) -> int:
+        """Queue a keyframe, or what is made for its id; answers that. It is durable, and found by queries, within the
+        commit interval.
+        """
         with self._adding:
             id = self._last_id + 1
-            self._submit((id, record))
+            self._submit((id, record(id) if callable(record) else record))
             self._last_id = id
             return id
 

@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from latentworld.memory import lookup
+from latentworld.memory import base, lookup
 from latentworld.memory.correction import Trajectory, correction
 from latentworld.memory.keyframes import Keyframe, KeyframeGate
+from latentworld.memory.objects import ObjectParameters, ObjectTracker, Stay
 from latentworld.memory.odometry_drift import OdometryDrift
 from latentworld.memory.parameters import MemoryParameters
 from latentworld.memory.query import MemoryAnswer, MemoryQuery
 from latentworld.memory.records import Record
+from latentworld.memory.remembered import (
+    Changes,
+    RememberedObject,
+    StoodAt,
+    asked_for,
+    changes,
+    likenesses,
+    remembered,
+    stays,
+)
 from latentworld.memory.search import MemorySearch
 from latentworld.memory.store import KeyframeStore
-from latentworld.types import Latent, LatentworldError, WorldState, seconds
+from latentworld.types import Latent, LatentworldError, Objects, WorldState, seconds
 
 if TYPE_CHECKING:  # torch takes seconds to load, and most of what is asked needs none
     from latentworld.memory.neural import NeuralLearner, NeuralParameters, Recalled
@@ -42,6 +55,7 @@ class VisualMemory:
         frame_id: str = "odom",
         looks: int | None = None,
         neural: NeuralParameters | None = None,
+        object_parameters: ObjectParameters | None = None,
     ):
         """looks: how many of a latent's last numbers it is found by, ``None`` all; what a memory once had stays.
         neural: of the network that learns beside the store to foretell the others; ``None``: there is none.
@@ -61,14 +75,17 @@ class VisualMemory:
         self._last: WorldState | None = None
         self._since: int | None = None
         self._neural, self._learner = neural, None
+        self._object_parameters, self._tracker = object_parameters, None
 
     def consider(
-        self, state: WorldState, latent: Latent, thumbnail: bytes | None = None, covariance: np.ndarray | None = None
-    ) -> int | None:
+        self, state: WorldState, latent: Latent, thumbnail: bytes | None = None, covariance: np.ndarray | None = None,
+        objects: Callable[[], Objects | None] | None = None,
+    ) -> int | None:  # fmt: skip
         """Keep a frame if it is worth it; answers its id then.
 
         state: the belief at the exposure of ``latent``. thumbnail: JPEG. covariance: (3, 3) of x, y, yaw, measured;
-        otherwise what odometry is expected to have drifted. Durable within ``commit_interval``.
+        otherwise what odometry is expected to have drifted. objects: what the frame shows, asked for only when it is
+        kept. Durable within ``commit_interval``.
         """
         self._check(latent)
         self._check_pose(state, latent, covariance)
@@ -84,11 +101,16 @@ class VisualMemory:
             self._dimensions = len(latent.vector)
             self._model = self.store.model(self.model_id, self._dimensions, self._looks)
         covariance = drift if covariance is None else covariance
-        id = self.store.add(
-            Record(
-                latent.stamp, self._frame, state.pose, covariance, state.p_value, self._model, latent.vector, thumbnail
-            )
-        )
+        shown = objects() if objects is not None else None
+
+        def record(id: int) -> Record:
+            stays = () if shown is None else self._track(shown, state.pose, covariance, id)
+            return Record(
+                latent.stamp, self._frame, state.pose, covariance, state.p_value, self._model, latent.vector,
+                thumbnail, stays,
+            )  # fmt: skip
+
+        id = self.store.add(record)
         if self._neural is not None and self._neural.rehearsals:
             learner = self._learning()
             learner.take(id, self._frame, state.pose, latent.vector[: learner.dimensions])
@@ -107,6 +129,46 @@ class VisualMemory:
         answer = self._search.answer(query, self._frame if query.frame is None else query.frame)
         self.store.answered(keyframe.id for keyframe in answer.keyframes)
         return answer
+
+    def objects(
+        self, place: tuple[float, float] | None = None, radius: float = math.inf, after: int | None = None,
+        before: int | None = None, like: Objects | None = None, which: int | None = None, frame: int | None = None,
+    ) -> tuple[RememberedObject, ...]:  # fmt: skip
+        """The things that stood within ``radius`` metres of a place (in laying ``frame``, default the one in force), or
+        were seen in a span of stamps, or look like what a frame shows (``which`` of it, default the largest).
+
+        The likest first where a look is asked for, else the one that was seen last. Each comes with all of its history.
+        """
+        frame = self._frame if frame is None else frame
+        with self.store.reading() as connection:
+            things = remembered(connection, frame)
+
+        def matches(stay: StoodAt) -> bool:
+            there = place is None or (stay.frame == frame and math.dist(stay.place, place[:2]) <= radius)
+            return there and (after is None or stay.last >= after) and (before is None or stay.first <= before)
+
+        things = [thing for thing in things if any(map(matches, thing.history))]
+        if like is None:
+            return tuple(sorted(things, key=lambda thing: -thing.last.last))
+        self._check_finder(like)
+        look = asked_for(like, which)
+        if things:
+            known = likenesses(things, look, like.even)
+            things = [replace(t, likeness=float(k)) for t, k in zip(things, known, strict=True) if k > 0]
+        # A picture is of what was seen often rather than of what was seen seldom.
+        return tuple(sorted(things, key=lambda thing: -thing.likeness - math.log(thing.seen)))
+
+    def object(self, id: int) -> RememberedObject | None:
+        """One thing, with all of its history."""
+        with self.store.reading() as connection:
+            found = remembered(connection, self._frame, id)
+        return found[0] if found else None
+
+    def changes(
+        self, since: int, place: tuple[float, float] | None = None, radius: float = math.inf, frame: int | None = None
+    ) -> Changes:
+        """What turned up, went, or moved after stamp ``since``, about a place or everywhere."""
+        return changes(self.objects(place, radius, frame=frame), since)
 
     @property
     def present_since(self) -> int | None:
@@ -171,7 +233,10 @@ class VisualMemory:
         def take_out() -> set[int]:
             return self.store.writer.forget(lambda connection: self._search.all(connection, query, frame, within))
 
-        return len(take_out() if self._learner is None else self._learner.forget(take_out))
+        gone = take_out() if self._learner is None else self._learner.forget(take_out)
+        if self._tracker is not None:
+            self._resume(self._tracker)
+        return len(gone)
 
     def get(self, id: int) -> Keyframe | None:
         """One keyframe with its thumbnail, also one that was kept a moment ago."""
@@ -206,6 +271,26 @@ class VisualMemory:
     def failure(self) -> str:
         """Why the disk does not take what it should, "" where it does."""
         return self.store.failure or (self._learner.failure if self._learner is not None else "")
+
+    def _track(self, objects: Objects, pose: np.ndarray, covariance: np.ndarray, id: int) -> list[Stay]:
+        if self._tracker is None:
+            self._tracker = ObjectTracker(objects.model_id, self._object_parameters)
+            self._resume(self._tracker)
+        variance = 0.5 * float(covariance[0, 0] + covariance[1, 1])
+        return self._tracker.see(objects, pose, variance, self._frame, id)
+
+    def _resume(self, tracker: ObjectTracker) -> None:
+        """Let it go on with what is remembered."""
+        with self.store.reading() as connection:
+            numbers = base.state(connection, "last_object"), base.state(connection, "last_stay")
+            tracker.resume(stays(connection), *numbers)
+
+    def _check_finder(self, objects: Objects) -> None:
+        with self.store.reading() as connection:
+            known = [name for (name,) in connection.execute("SELECT DISTINCT model FROM stay")]
+        if known and objects.model_id not in known:
+            expected = " or ".join(known)
+            raise LatentworldError(f"objects: expected those that finder {expected} found, got {objects.model_id}'s")
 
     def _learning(self) -> NeuralLearner:
         if self._learner is None:

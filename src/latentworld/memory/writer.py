@@ -213,6 +213,11 @@ class Writer:
             touched[submap.id] = submap
             head["submap"][row] = submap.id
         event = {"submap": [submap.row() for submap in touched.values()], "state": [["last_id", items[-1][0]]]}
+        if stays := {stay.id: stay for record in records for stay in record.stays}:
+            event["stay"] = [stay.row() for stay in stays.values()]
+            event["state"] += [
+                ["last_object", max(stay.object for stay in stays.values())], ["last_stay", max(stays)]
+            ]  # fmt: skip
         pictures = [self._pictures.append(id, record.thumbnail) for id, record in items if record.thumbnail]
         if pictures:
             event["picture"] = [list(place) for place in pictures]

@@ -14,6 +14,7 @@ from torch import nn
 
 from latentworld.model.config import ModelConfig
 from latentworld.model.decoded_model import DecodedModel
+from latentworld.model.object_finder import ObjectConfig, ObjectFinder
 from latentworld.model.pixel_baseline import PixelBaseline
 from latentworld.model.scene_model import SceneConfig, SceneModel
 from latentworld.model.task_model import TaskConfig, TaskModel
@@ -23,9 +24,9 @@ from latentworld.types import LatentworldError
 SHIPPED = "nav-small"
 CONFIGS = {
     WorldModel: ModelConfig, SceneModel: SceneConfig, PixelBaseline: SceneConfig, DecodedModel: SceneConfig,
-    TaskModel: TaskConfig,
+    TaskModel: TaskConfig, ObjectFinder: ObjectConfig,
 }  # fmt: skip
-Model = TypeVar("Model", WorldModel, SceneModel, PixelBaseline, DecodedModel, TaskModel)
+Model = TypeVar("Model", WorldModel, SceneModel, PixelBaseline, DecodedModel, TaskModel, ObjectFinder)
 
 
 def shipped(name: str = SHIPPED) -> Path:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from geometry_msgs.msg import TwistStamped
 
 from latentworld.memory import MemoryParameters, VisualMemory
 from latentworld.memory.thumbnails import thumbnail
-from latentworld.model.checkpoint import load
+from latentworld.model import checkpoint as checkpoint_file
+from latentworld.model.object_finder import ObjectFinder
 from latentworld.perception.encoder import PerceptionEncoder
+from latentworld.perception.objects import ObjectDetector
 from latentworld.ros import bag, images
 from latentworld.ros.codecs import action_from_stamped, from_time, odometry_from_message
 from latentworld.ros.pairing import FramePairer
@@ -45,14 +48,16 @@ def remember(
             raise LatentworldError(
                 f"bag {path}: expected messages on {topic}, got {', '.join(sorted(counts)) or 'none'}"
             )
-    model, parameters = load(checkpoint), parameters or MemoryParameters()
+    model, parameters = checkpoint_file.load(checkpoint), parameters or MemoryParameters()
     encoder, tracker = PerceptionEncoder(model), WorldStateTracker(model)
+    detector = ObjectDetector(checkpoint_file.load(checkpoint_file.shipped("objects-small"), ObjectFinder))
     with VisualMemory(memory, model.model_id, parameters, looks=model.config.descriptor_dim) as kept:
         for frame in _frames(path, topics, tracker, bool(counts.get(topics.depth)) and model.config.uses_depth):
             latent = encoder.encode(frame)
             state, _ = tracker.observe(latent)
             picture = thumbnail(frame.rgb, parameters.thumbnail_size)
-            yield kept.consider(state, latent.first(model.config.kept_dim), picture)
+            latent = latent.first(model.config.kept_dim)
+            yield kept.consider(state, latent, picture, objects=partial(detector.find, frame))
 
 
 def _frames(path: Path, topics: Topics, tracker: WorldStateTracker, with_depth: bool) -> Iterator[Frame]:

@@ -11,17 +11,30 @@ from typing import Any
 
 import numpy as np
 from latentworld_ros import msg
-from latentworld_ros.srv import ForgetMemory, QueryMemory
+from latentworld_ros.srv import ForgetMemory, QueryMemory, QueryObjects
 from nav_msgs.msg import Path
 from rclpy.task import Future
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from latentworld.memory import Keyframe, MemoryAnswer, MemoryParameters, MemoryQuery, Trajectory, VisualMemory
+from latentworld.memory import (
+    Keyframe,
+    MemoryAnswer,
+    MemoryParameters,
+    MemoryQuery,
+    ObjectParameters,
+    RememberedObject,
+    StoodAt,
+    Trajectory,
+    VisualMemory,
+)
 from latentworld.memory.neural import NeuralParameters
 from latentworld.memory.parameters import DEFAULT_PATH
 from latentworld.memory.thumbnails import thumbnail
+from latentworld.model import checkpoint
+from latentworld.model.object_finder import ObjectFinder
 from latentworld.parameters import parameter
 from latentworld.perception.encoder import PerceptionEncoder
+from latentworld.perception.objects import ObjectDetector
 from latentworld.ros import images, qos
 from latentworld.ros.channel import Bus
 from latentworld.ros.codecs import LATENT, STATE, from_time, to_header, to_pose2d, to_time
@@ -33,9 +46,20 @@ from latentworld.ros.process import run
 from latentworld.ros.tensors import from_tensor, packed, to_tensor
 from latentworld.ros.transforms import yaw_of_quaternion
 from latentworld.ros.worker import Worker
-from latentworld.types import Frame, Latent, LatentworldError
+from latentworld.types import Frame, Latent, LatentworldError, Objects, stamp_of
 
-LIMIT = 5  # keyframes answered where the request names no limit
+LIMIT, THINGS = 5, 20  # keyframes and things answered where the request names no limit
+DEPTHS = 8  # depth images that wait for their moment
+
+
+@dataclass(frozen=True, slots=True)
+class FinderParameters:
+    enabled: bool = parameter(True, "keep track of things: takes a camera with depth")
+    checkpoint: str = parameter("", "path of a finder's checkpoint; empty: the shipped one")
+    camera_forward: float = parameter(0.12, "metres from the middle of the base to the camera", -2.0, 2.0)
+    camera_height: float = parameter(0.28, "metres from the floor to the camera", 0.0, 3.0)
+    camera_pitch: float = parameter(0.2094, "radians that the camera looks down", -1.5, 1.5)
+    depth_tolerance: float = parameter(0.03, "s between the stamps of colour and depth", 0.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +69,8 @@ class VisualMemoryParameters:
     timeout: float = parameter(2.0, "s that the encoding of a query's image may take", 0.01, 60.0)
     memory: MemoryParameters = field(default_factory=MemoryParameters)
     neural: NeuralParameters = field(default_factory=NeuralParameters)
+    finder: FinderParameters = field(default_factory=FinderParameters)
+    objects: ObjectParameters = field(default_factory=ObjectParameters)
 
 
 class VisualMemoryNode(ManagedNode):
@@ -60,12 +86,14 @@ class VisualMemoryNode(ManagedNode):
         self._encoder = PerceptionEncoder(model)
         self._memory = VisualMemory(
             self.parameters.path, model.model_id, self.parameters.memory, looks=model.config.descriptor_dim,
-            neural=self.parameters.neural,
+            neural=self.parameters.neural, object_parameters=self.parameters.objects,
         )  # fmt: skip
+        self._detector = self._finder() if self.parameters.finder.enabled else None
         self._kept, self._whole = model.config.kept_dim, model.config.vector_dim  # numbers of a latent
         if self._memory.store.repaired:
             self.diagnostics.problem("store", WARN, self._memory.store.repaired)
         self._image_topic = self.resolve_topic_name("camera/image_raw")
+        self._depth_topic = self.resolve_topic_name("camera/depth/image_raw")
         self._archivist = Worker()  # for what takes seconds in a long life: nobody who asks or sees must wait for it
 
     def activate(self) -> None:
@@ -73,8 +101,13 @@ class VisualMemoryNode(ManagedNode):
         self.input(LATENT, "latent_observation", qos.recording(), self._on_latent)
         self.input(STATE, "world_state", qos.recording(), self._on_state)
         self.listen(Image, "camera/image_raw", qos.camera(), self._on_image)
+        self._depths: dict[int, Image] = {}
+        if self._detector is not None:
+            self.listen(Image, "camera/depth/image_raw", qos.camera(), self._on_depth)
+            self.listen(CameraInfo, "camera/camera_info", qos.camera(), self._on_camera_info)
         self.listen(Path, "corrected_path", qos.event(), self._on_corrected_path)
         self.serve(QueryMemory, "query_memory", self._query)
+        self.serve(QueryObjects, "query_objects", self._query_objects)
         self.serve(ForgetMemory, "forget_memory", self._forget)
 
     def deactivate(self) -> None:
@@ -95,6 +128,13 @@ class VisualMemoryNode(ManagedNode):
         else:
             self.diagnostics.clear("disk")
 
+    def _finder(self) -> ObjectDetector:
+        p = self.parameters.finder
+        model = checkpoint.load(p.checkpoint or checkpoint.shipped("objects-small"), ObjectFinder)
+        self._field_of_view = model.config.field_of_view
+        model.aim(self._field_of_view, p.camera_forward, p.camera_height, p.camera_pitch)
+        return ObjectDetector(model)
+
     # what is seen: on the faculties' thread, in the order it came
     def _on_latent(self, latent: Latent) -> None:
         self.work(lambda: self._consider(self._moments.latent(latent)))
@@ -105,12 +145,29 @@ class VisualMemoryNode(ManagedNode):
     def _on_image(self, message: Image) -> None:
         self.work(lambda: self._consider(self._moments.picture(from_time(message.header.stamp), message)))
 
+    def _on_depth(self, message: Image) -> None:
+        self._depths[from_time(message.header.stamp)] = message
+        while len(self._depths) > DEPTHS:
+            del self._depths[next(iter(self._depths))]
+
+    def _on_camera_info(self, info: CameraInfo) -> None:
+        """How wide the middle square of the picture is."""
+        if not info.k[0] > 0 or not min(info.width, info.height):
+            return
+        seen = 2 * math.atan(min(info.width, info.height) / 2 / info.k[0])
+        if abs(seen - self._field_of_view) > 1e-3:
+            p, self._field_of_view = self.parameters.finder, seen
+            aim = (seen, p.camera_forward, p.camera_height, p.camera_pitch)
+            self.work(lambda: self._detector.model.aim(*aim))
+
     def _consider(self, moments: list[Moment]) -> None:
         for moment in moments:
             began = time.perf_counter()
             try:
                 latent = moment.latent.first(self._kept)
-                kept = self._memory.consider(moment.state, latent, self._thumbnail(moment.picture))
+                kept = self._memory.consider(
+                    moment.state, latent, self._thumbnail(moment.picture), objects=lambda m=moment: self._objects(m)
+                )
             except LatentworldError as error:
                 self.diagnostics.problem("keyframe", ERROR, str(error))
                 continue
@@ -118,6 +175,27 @@ class VisualMemoryNode(ManagedNode):
             self.diagnostics.took("consider", time.perf_counter() - began)
             if kept is not None:
                 self.diagnostics.count("kept")
+
+    def _objects(self, moment: Moment) -> Objects | None:
+        """What a frame shows that is kept; ``None`` without depth."""
+        if self._detector is None or moment.picture is None:
+            return None
+        depths, stamp = list(self._depths.items()), moment.latent.stamp
+        nearest = min(depths, key=lambda item: abs(item[0] - stamp), default=None)
+        if nearest is None or abs(nearest[0] - stamp) > stamp_of(self.parameters.finder.depth_tolerance):
+            said = f"{self._depth_topic}: expected depth with {self._image_topic} to keep track of things, got none"
+            self.diagnostics.problem("objects", WARN, f"{said} (no depth camera? set finder.enabled: false)")
+            return None
+        began = time.perf_counter()
+        try:
+            rgb, depth = images.colour(moment.picture, self._image_topic), images.depth(nearest[1], self._depth_topic)
+            objects = self._detector.find(Frame(stamp, rgb, depth))
+        except LatentworldError as error:
+            self.diagnostics.problem("objects", WARN, str(error))
+            return None
+        self.diagnostics.clear("objects")
+        self.diagnostics.took("objects", time.perf_counter() - began)
+        return objects
 
     def _thumbnail(self, message: Image | None) -> bytes | None:
         """A frame is worth keeping also without a picture; what is wrong with one is the encoder's to say."""
@@ -189,10 +267,57 @@ class VisualMemoryNode(ManagedNode):
             raise LatentworldError(f"id: expected a keyframe of the memory, got {id}")
         return MemoryAnswer((found,), False)
 
+    def _query_objects(
+        self, request: QueryObjects.Request, response: QueryObjects.Response
+    ) -> QueryObjects.Response:  # fmt: skip
+        self.diagnostics.count("queries")
+        try:
+            things = self._things(request)
+        except Exception as error:  # rclpy would end the node
+            response.message = said(error)
+            return response
+        response.success = True
+        response.objects = [self._object_to_message(thing, request.with_thumbnails) for thing in things]
+        return response
+
+    def _things(self, request: QueryObjects.Request) -> tuple[RememberedObject, ...]:
+        if request.id:
+            found = self._memory.object(request.id)
+            if found is None:
+                raise LatentworldError(f"id: expected a thing of the memory, got {request.id}")
+            return (found,)
+        return self._memory.objects(
+            (request.place.x, request.place.y) if request.use_place else None,
+            request.radius or math.inf,
+            from_time(request.after) or None,
+            from_time(request.before) or None,
+            self._shown(request) if request.image.data else None,
+            frame=self._frame(request.frame_id) if request.frame_id else None,
+        )[: request.limit or THINGS]
+
+    def _shown(self, request: QueryObjects.Request) -> Objects:
+        if self._detector is None:
+            raise LatentworldError("image: expected finder.enabled: true, to find things in it, got false")
+        if not request.depth.data:
+            raise LatentworldError("depth: expected that of the image, got none")
+        frame = Frame(0, images.colour(request.image, "image"), images.depth(request.depth, "depth"))
+        return self.worker.call(lambda: self._detector.find(frame), self.parameters.timeout)
+
+    def _object_to_message(self, thing: RememberedObject, with_thumbnail: bool) -> msg.RememberedObject:
+        message = msg.RememberedObject(
+            id=thing.id, likeness=thing.likeness, history=[stay_to_message(stay) for stay in thing.history]
+        )
+        if with_thumbnail and (keyframe := self._memory.get(max(thing.history, key=lambda s: s.last).keyframe)):
+            message.thumbnail = keyframe_to_message(keyframe, True).thumbnail
+        return message
+
     def _asked(self, request: QueryMemory.Request) -> MemoryQuery:
-        if request.object:
-            raise LatentworldError(f"object: expected none, as objects are not tracked yet, got '{request.object}'")
-        limits = {"limit": request.limit or LIMIT, "thumbnails": request.with_thumbnails}
+        if request.object and not request.object.isdecimal():
+            raise LatentworldError(
+                f"object: expected the number of a thing (see query_objects), got '{request.object}'"
+            )
+        limits = {"object": int(request.object)} if request.object else {}
+        limits |= {"limit": request.limit or LIMIT, "thumbnails": request.with_thumbnails}
         return self._matching(request, **limits)
 
     def _matching(self, request: QueryMemory.Request | ForgetMemory.Request, **limits: Any) -> MemoryQuery:
@@ -233,6 +358,15 @@ def trajectory_of(path: Path) -> Trajectory:
     poses = [(p.pose.position.x, p.pose.position.y, yaw_of_quaternion(p.pose.orientation)) for p in path.poses]
     stamps = np.array([from_time(p.header.stamp) for p in path.poses], np.int64)
     return Trajectory(stamps, np.array(poses, np.float64).reshape(-1, 3), path.header.frame_id or "map")
+
+
+def stay_to_message(stay: StoodAt) -> msg.StoodAt:
+    message = msg.StoodAt(
+        frame_id=stay.frame_id, first=to_time(stay.first), last=to_time(stay.last), gone=to_time(stay.gone or 0),
+        seen=stay.seen, keyframe=stay.keyframe, last_keyframe=stay.last_keyframe,
+    )  # fmt: skip
+    message.place.x, message.place.y = map(float, stay.place)
+    return message
 
 
 def keyframe_to_message(keyframe: Keyframe, with_thumbnail: bool) -> msg.Keyframe:

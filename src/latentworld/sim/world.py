@@ -13,7 +13,7 @@ from .camera import FIELD_OF_VIEW, MAX_DEPTH, CameraMount, Renderer
 from .engine import mujoco
 from .episode import DISTANCE, generate_episode
 from .movers import Course
-from .scene import NOTHING, OBSTACLE, ROBOT, TIMESTEP, WALLS, build_scene, draw_light, relight
+from .scene import MOVER, NOTHING, OBSTACLE, PICTURE, ROBOT, TIMESTEP, WALLS, build_scene, draw_light, relight
 
 PERIOD = 0.1  # s from one camera frame to the next
 CARRIED = 4  # steps of physics from one move of what moves by itself to the next
@@ -169,6 +169,11 @@ class World:
         names = (f"obstacle{i}" if o.mass is None else f"pushable{i}" for i, o in enumerate(self.room.obstacles))
         return self.from_room(np.array([self._data.body(name).xpos[:2] for name in names]))
 
+    def object_positions(self) -> np.ndarray:
+        """(N, 2) in ``odom``: the middles of the obstacles, then of the movers, as they stand now."""
+        movers = [course.mover.middle(course.mover.pose(course.time)) for course in self._courses]
+        return np.concatenate([self.obstacle_positions(), self.from_room(np.array(movers).reshape(-1, 2))])
+
     def _carry_movers(self) -> None:
         data = self._data
         for course, row in zip(self._courses, self._scene.movers, strict=True):
@@ -207,12 +212,24 @@ class World:
         """How many pieces of furniture, crates, movers, doors, windows and pictures the camera would show from ``pose``
         (x, y, yaw in ``odom``), each on at least ``SHOWN`` of its pixels.
         """
+        owners = self._owners_in_view(pose)
+        pixels = np.bincount(owners[owners >= OBSTACLE])
+        return int((pixels >= SHOWN * self.image_size**2).sum())
+
+    def objects_in_view(self, pose: np.ndarray) -> np.ndarray:
+        """(S, S): which object the camera would show at each pixel from ``pose`` (x, y, yaw in ``odom``), a row of
+        ``object_positions``, -1 for none.
+        """
+        owners, obstacles = self._owners_in_view(pose), len(self.room.obstacles)
+        objects = np.where((owners >= OBSTACLE) & (owners < MOVER), owners - OBSTACLE, -1)
+        return np.where((owners >= MOVER) & (owners < PICTURE), owners - MOVER + obstacles, objects)
+
+    def _owners_in_view(self, pose: np.ndarray) -> np.ndarray:
+        """(S, S): what each pixel shows."""
         x, y, yaw = self.to_room(pose)
         camera = self.camera.pose(np.array([x, y, 0.0]), _rotation(yaw, 3))
         geoms = self._renderer.draw_geoms(self._data, self.image_size, *camera)
-        owners = self._scene.owner[geoms[geoms >= 0]]
-        pixels = np.bincount(owners[owners >= OBSTACLE])
-        return int((pixels >= SHOWN * self.image_size**2).sum())
+        return np.append(self._scene.owner, NOTHING)[geoms]
 
     def telling_view(self, pose: np.ndarray, things: int = TELLING) -> np.ndarray:
         """``pose`` turned on the spot, as little as may be, until at least ``things`` things are in view: a bare wall

@@ -13,12 +13,13 @@ import torch
 
 from latentworld.model import checkpoint
 from latentworld.training.driving import course as driving
+from latentworld.training.objects import course as objects
 from latentworld.training.scenes import course as scenes
 from latentworld.training.tasks import course as tasks
 from latentworld.training.trainer import Trainer
 from latentworld.types import LatentworldError
 
-COURSES: tuple[ModuleType, ...] = (driving, scenes, tasks)
+COURSES: tuple[ModuleType, ...] = (driving, scenes, tasks, objects)
 
 
 def recipe_named(name: str) -> tuple[Any, ModuleType]:

@@ -1,0 +1,122 @@
+"""Where was it last? Rooms that are driven through, things that are then put elsewhere, and another look around."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from latentworld.agent import Agent
+from latentworld.evaluation.memory_rooms import driven
+from latentworld.memory import VisualMemory
+from latentworld.model import checkpoint
+from latentworld.model.object_finder import ObjectFinder
+from latentworld.perception.objects import ObjectDetector
+from latentworld.sim.world import World
+from latentworld.training.objects.collect import rearrange, seen_from
+from latentworld.types import Frame
+
+CLEAR, FILLING = 80, 1600  # pixels of 4096 on which a thing has been seen, and with its surroundings
+RIGHT = 0.5  # metres within which an answer is right
+KNOWN = 0.5  # metres from where a thing stands within which what is found is it
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectSettings:
+    frames: int = 1500  # of the drive before things are moved
+    frames_after: int = 600
+    moved: float = 0.5  # share of the things that stand free
+    finder: str | None = None  # checkpoint; the shipped one
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One thing: was it moved, was it seen after that, and by how many metres was the answer wrong (NaN: none)?"""
+
+    moved: bool
+    seen_after: bool
+    off: float
+
+    @property
+    def right(self) -> bool:
+        return self.off <= RIGHT
+
+
+@dataclass(slots=True)
+class _Known:
+    """What the simulator knows of one thing: the frame that showed it best before, and where it was seen since its last
+    clear view (places as the robot believes them).
+    """
+
+    pixels: int = 0
+    frame: Frame | None = None
+    place: np.ndarray | None = None  # from the base, in that frame
+    last: list[np.ndarray] | None = None
+    after: bool = False
+
+
+_world: World | None = None
+_agent: Agent | None = None
+
+
+def last_seen(checkpoint_file: str | None, settings: ObjectSettings, seed: int) -> list[Asked]:
+    """One room in a worker process, which keeps its world and its agent."""
+    global _world, _agent
+    if _world is None:
+        torch.set_num_threads(1)
+        _world, _agent = World(seed), Agent.load(checkpoint_file)
+    detector = ObjectDetector(
+        checkpoint.load(settings.finder or checkpoint.shipped("objects-small"), ObjectFinder)
+    )  # fmt: skip
+    rng = np.random.default_rng([seed, 5])
+    _world.reset(seed)
+    known = [_Known() for _ in _world.room.obstacles]
+    with tempfile.TemporaryDirectory() as folder:
+        with VisualMemory(Path(folder) / "memory.sqlite", _agent.model.model_id) as memory:
+            moved: list[int] = []
+            for number in range(settings.frames + settings.frames_after):
+                if number == 0:
+                    drive = driven(_world, _agent, rng, settings.frames + settings.frames_after)
+                if number == settings.frames:
+                    moved = rearrange(_world, rng, settings.moved)
+                seen = next(drive, None)
+                if seen is None:
+                    break
+                frame = _world.frame()
+                memory.consider(seen.state, seen.latent, objects=partial(detector.find, frame))
+                _note(known, _world, seen.state.pose, frame, after=number >= settings.frames)
+            memory.flush()
+            return [
+                _ask(memory, detector, thing, index in moved) for index, thing in enumerate(known) if thing.pixels
+            ]  # fmt: skip
+
+
+def _note(known: list[_Known], world: World, believed: np.ndarray, frame: Frame, after: bool) -> None:
+    """What this frame shows, by the simulator."""
+    pose = world.truth().pose
+    shown = np.bincount(world.objects_in_view(pose).ravel() + 1, minlength=len(known) + 1)[1:]
+    places = seen_from(pose, world.object_positions())
+    c, s = np.cos(believed[2]), np.sin(believed[2])
+    as_believed = places @ np.array([[c, s], [-s, c]]) + believed[:2]
+    for index in np.flatnonzero(shown[: len(known)]):
+        thing = known[index]
+        if shown[index] >= CLEAR:
+            thing.last, thing.after = [as_believed[index]], after
+            if not after and thing.pixels < shown[index] <= FILLING:
+                thing.pixels, thing.frame, thing.place = int(shown[index]), frame, places[index]
+        elif thing.last is not None:
+            thing.last.append(as_believed[index])
+
+
+def _ask(memory: VisualMemory, detector: ObjectDetector, thing: _Known, moved: bool) -> Asked:
+    """Shown the picture of it that was taken before, where was it seen last?"""
+    objects = detector.find(thing.frame)
+    far = np.hypot(*(objects.places - thing.place).T)
+    found = memory.objects(like=objects, which=int(far.argmin())) if len(far) and far.min() <= KNOWN else ()
+    off = min(math.dist(found[0].last.place, place) for place in thing.last) if found else math.nan
+    return Asked(moved, thing.after, off)
