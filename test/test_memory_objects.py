@@ -128,6 +128,14 @@ def test_places_move_when_localisation_learns_better(memory):
     assert one.last.place == pytest.approx([9.5, 2.0], abs=0.02)
 
 
+def traces(folder) -> list:
+    """Files that hold what thing 2 looked like, all three times together."""
+    once = np.float32(20**0.5) * look(2)
+    needle = (once + once + once).astype("<f4").tobytes()
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    return [file for file in files if any(n in file.read_bytes() for n in (needle, needle.hex().encode()))]
+
+
 def test_what_is_forgotten_is_no_thing_any_more_and_its_number_is_not_given_again(tmp_path):
     path = tmp_path / "memory.sqlite"
     with VisualMemory(path, MODEL, ALL) as memory:
@@ -142,13 +150,31 @@ def test_what_is_forgotten_is_no_thing_any_more_and_its_number_is_not_given_agai
             see(memory, t, {2: (3.0, -1.0)}, pose=(0.5, 0.0, 0.0))
         memory.flush()
         assert [thing.id for thing in memory.objects()] == [3, 1]
+        assert traces(tmp_path)
         memory.forget(MemoryQuery(after=stamp_of(20)))
-    needle = (20**0.5 * look(2)).astype("<f4").tobytes()
-    spelt = [needle, needle.hex().encode()]
     with VisualMemory(path, MODEL, ALL) as memory:
         assert [thing.id for thing in memory.objects()] == [1]
-    files = [file for file in tmp_path.rglob("*") if file.is_file()]
-    assert not [file for file in files if any(n[8:40] in file.read_bytes() for n in spelt)]
+    assert not traces(tmp_path)
+
+
+def test_a_thing_is_forgotten_with_every_keyframe_that_may_show_it_and_other_things_are_not(tmp_path):
+    path = tmp_path / "memory.sqlite"
+    with VisualMemory(path, MODEL, ALL) as memory:
+        for t in range(1, 4):
+            see(memory, t, {1: (2.0, 0.5)})
+        for t in range(4, 7):
+            see(memory, t, {2: (-2.0, 0.5)}, pose=(0.0, 0.0, math.pi))
+        for t in range(7, 10):
+            see(memory, t, {}, free=np.full(32, 1.0, np.float32))  # it is there, hidden or not found
+        memory.flush()
+        with pytest.raises(LatentworldError, match="a thing or other keys, got both"):
+            memory.forget(MemoryQuery(object=1, after=1))
+        assert memory.forget(MemoryQuery(object=1)) == 6
+        assert [thing.id for thing in memory.objects()] == [2] and len(memory) == 3
+        assert memory.query(MemoryQuery(object=1)).never_seen
+        assert {k.id for k in memory.query(MemoryQuery(object=2)).keyframes} == {4, 6}
+    with VisualMemory(path, MODEL, ALL) as memory:
+        assert not memory.store.repaired and [thing.id for thing in memory.objects(frame=1)] == [2]
 
 
 def test_a_memory_of_schema_3_is_taken_over(tmp_path):

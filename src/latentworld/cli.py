@@ -232,13 +232,16 @@ def surprise(
 def evaluate_memory(
     rooms: Annotated[int, typer.Option(min=1, help="Rooms remembered; as many others are never seen.")] = 30,
     checkpoint: Checkpoint = None,
+    finder: Annotated[Optional[Path], typer.Option(help="Weights that find things, if not the shipped ones.")] = None,
     workers: Workers = 2,
     json: Json = None,
 ) -> None:
-    """Places known again under another light, views never seen, and views foretold from memory alone."""
+    """Places known again under another light, views never seen, things that were moved, and views foretold from memory
+    alone.
+    """
     from latentworld.evaluation.memory import MemorySettings, evaluate
 
-    evaluate(MemorySettings(rooms), checkpoint and str(checkpoint), workers, json)
+    evaluate(MemorySettings(rooms), checkpoint and str(checkpoint), workers, json, finder=finder and str(finder))
 
 
 @evaluation.command()

@@ -1,4 +1,6 @@
-"""What a visual memory is worth in rooms: places known again, things never seen, views foretold from memory."""
+"""What a visual memory is worth in rooms: places known again, views never seen, things that were moved, views foretold
+from memory.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from latentworld.evaluation.figures import write_figures
+from latentworld.evaluation.memory_objects import ObjectSettings, figures_of, last_seen
 from latentworld.evaluation.memory_rooms import MemoryRoom, MemorySettings, Seen, visit
 from latentworld.memory import MemoryLocaliser, MemoryQuery, VisualMemory
 from latentworld.memory.neural import NeuralLearner, NeuralParameters
@@ -132,23 +135,29 @@ def averaged(poses: np.ndarray, latents: np.ndarray, asked: np.ndarray) -> np.nd
 
 
 def evaluate(
-    settings: MemorySettings, checkpoint_file: str | None = None, workers: int = 2, json: Path | None = None
-) -> dict[str, float]:
+    settings: MemorySettings, checkpoint_file: str | None = None, workers: int = 2, json: Path | None = None,
+    things: ObjectSettings | None = None, finder: str | None = None,
+) -> dict[str, float]:  # fmt: skip
     """All of it; a table for people, and figures."""
+    things = things or ObjectSettings()
     model = checkpoint.load(checkpoint_file)
     seeds = range(settings.first_seed, settings.first_seed + 2 * settings.rooms)
     columns = (TextColumn("rooms"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns) as progress, processes(workers) as pool:
-        bar = progress.add_task("", total=len(seeds))
-        rooms = []
+        bar = progress.add_task("", total=len(seeds) + settings.rooms)
+        rooms, asked = [], []
         for room in pool.map(partial(visit, checkpoint_file, settings), seeds):
             rooms.append(room)
+            progress.advance(bar)
+        for answers in pool.map(partial(last_seen, checkpoint_file, finder, things), seeds[: settings.rooms]):
+            asked.append(answers)
             progress.advance(bar)
     known, new = rooms[: settings.rooms], rooms[settings.rooms :]
     with tempfile.TemporaryDirectory() as folder:
         with VisualMemory(Path(folder) / "memory.sqlite", model.model_id, looks=model.config.descriptor_dim) as memory:
             kept = remember(memory, known)
             figures = {"keyframes": float(len(memory))} | recognition(memory, kept, known, new)
+    figures |= figures_of(asked)
     views = [[seen for n, seen in kept.values() if n == number] for number in range(len(known))]
     told = [
         foretelling(room, seen, NeuralParameters(), model.config.latent_dim)
@@ -162,5 +171,5 @@ def evaluate(
     for name, value in figures.items():
         table.add_row(name, f"{value:.3f}")
     Console().print(table)
-    write_figures(json, figures, asdict(settings))
+    write_figures(json, figures, asdict(settings) | {"things": asdict(things)})
     return figures

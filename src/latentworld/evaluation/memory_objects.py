@@ -31,7 +31,6 @@ class ObjectSettings:
     frames: int = 1500  # of the drive before things are moved
     frames_after: int = 600
     moved: float = 0.5  # share of the things that stand free
-    finder: str | None = None  # checkpoint; the shipped one
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,38 +61,46 @@ class _Known:
 
 _world: World | None = None
 _agent: Agent | None = None
+_detector: ObjectDetector | None = None
 
 
-def last_seen(checkpoint_file: str | None, settings: ObjectSettings, seed: int) -> list[Asked]:
-    """One room in a worker process, which keeps its world and its agent."""
-    global _world, _agent
+def last_seen(checkpoint_file: str | None, finder: str | None, settings: ObjectSettings, seed: int) -> list[Asked]:
+    """One room in a worker process, which keeps its world and its models."""
+    global _world, _agent, _detector
     if _world is None:
         torch.set_num_threads(1)
         _world, _agent = World(seed), Agent.load(checkpoint_file)
-    detector = ObjectDetector(
-        checkpoint.load(settings.finder or checkpoint.shipped("objects-small"), ObjectFinder)
-    )  # fmt: skip
+        _detector = ObjectDetector(checkpoint.load(finder or checkpoint.shipped("objects-small"), ObjectFinder))
     rng = np.random.default_rng([seed, 5])
     _world.reset(seed)
-    known = [_Known() for _ in _world.room.obstacles]
+    known, moved = [_Known() for _ in _world.room.obstacles], []
     with tempfile.TemporaryDirectory() as folder:
         with VisualMemory(Path(folder) / "memory.sqlite", _agent.model.model_id) as memory:
-            moved: list[int] = []
-            for number in range(settings.frames + settings.frames_after):
-                if number == 0:
-                    drive = driven(_world, _agent, rng, settings.frames + settings.frames_after)
+            drive = driven(_world, _agent, rng, settings.frames + settings.frames_after)
+            for number, seen in enumerate(drive):
+                after = number >= settings.frames
                 if number == settings.frames:
                     moved = rearrange(_world, rng, settings.moved)
-                seen = next(drive, None)
-                if seen is None:
-                    break
                 frame = _world.frame()
-                memory.consider(seen.state, seen.latent, objects=partial(detector.find, frame))
-                _note(known, _world, seen.state.pose, frame, after=number >= settings.frames)
+                memory.consider(seen.state, seen.latent, objects=partial(_detector.find, frame))
+                _note(known, _world, seen.state.pose, frame, after)
             memory.flush()
-            return [
-                _ask(memory, detector, thing, index in moved) for index, thing in enumerate(known) if thing.pixels
-            ]  # fmt: skip
+            return [_ask(memory, _detector, thing, i in moved) for i, thing in enumerate(known) if thing.pixels]
+
+
+def figures_of(rooms: list[list[Asked]]) -> dict[str, float]:
+    """Shares of answers that are right: of all things asked for, of those that were moved, of those that were not."""
+    asked = [one for room in rooms for one in room]
+
+    def share(some: list[Asked]) -> float:
+        return float(np.mean([one.right for one in some])) if some else math.nan
+
+    return {
+        "last_seen_accuracy": share(asked),
+        "last_seen_accuracy_moved": share([one for one in asked if one.moved]),
+        "last_seen_accuracy_still": share([one for one in asked if not one.moved]),
+        "things_asked": float(len(asked)), "things_moved": float(sum(one.moved for one in asked)),
+    }  # fmt: skip
 
 
 def _note(known: list[_Known], world: World, believed: np.ndarray, frame: Frame, after: bool) -> None:

@@ -110,6 +110,7 @@ def commands(encode: Encode, remember: Remember) -> typer.Typer:
         before: Before = None,
         image: Annotated[Optional[Path], typer.Option(help="What looks like this picture.")] = None,
         within: Annotated[Optional[float], typer.Option(help="Latent distance to it that counts as the same.")] = None,
+        thing: Annotated[Optional[int], typer.Option("--object", help="This thing, with all that may show it.")] = None,
         checkpoint: Checkpoint = None,
     ) -> None:
         """Take keyframes out of every file of the memory, for good: by place, time, looks, or all of them."""
@@ -119,7 +120,7 @@ def commands(encode: Encode, remember: Remember) -> typer.Typer:
         after, before = (None if text is None else parse_time(text) for text in (after, before))
         with VisualMemory(path) as memory:
             model_id, newest = memory.model_id, memory.store.newest_frame
-        query = MemoryQuery(latent, near, radius, newest if frame is None else frame, after, before)
+        query = MemoryQuery(latent, near, radius, newest if frame is None else frame, after, before, thing)
         with VisualMemory(path, model_id) as memory:
             typer.echo(f"{memory.forget(query, within)} keyframes forgotten, {len(memory)} left")
 

@@ -10,8 +10,9 @@ import json
 import os
 import sqlite3
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -30,42 +31,62 @@ CLOSED_UP = 8192  # ids whose rows are laid anew at once
 PATIENCE = 3  # times that SQLite waits for readers, ten seconds each
 
 
-def note(layout: Layout, ids: Iterable[int]) -> None:
+class Going(NamedTuple):
+    """Numbers of keyframes, and of stays of things, that are to go."""
+
+    keyframes: set[int] = frozenset()
+    stays: set[int] = frozenset()
+
+    def __or__(self, other: Going) -> Going:
+        return Going(self.keyframes | other.keyframes, self.stays | other.stays)
+
+    @property
+    def any(self) -> bool:
+        return bool(self.keyframes or self.stays)
+
+
+def told_by(connection: sqlite3.Connection, keyframes: set[int]) -> set[int]:
+    """Stays that were made of these, or of some of these: what is known of such a thing can't be told apart."""
+    known = sorted(keyframes)
+    spans = connection.execute("SELECT id, first_keyframe, last_keyframe FROM stay").fetchall()
+    return {id for id, first, last in spans if bisect_left(known, first) < bisect_right(known, last)}
+
+
+def note(layout: Layout, going: Going) -> None:
     """Write down, durably, what is to go."""
     temporary = layout.forgetting.with_suffix(".writing")
     with open(temporary, "w") as file:
-        json.dump(sorted(ids), file)
+        json.dump({name: sorted(ids) for name, ids in going._asdict().items()}, file)
         file.flush()
         os.fsync(file.fileno())
     publish(temporary, layout.forgetting)
 
 
-def noted(layout: Layout) -> set[int]:
+def noted(layout: Layout) -> Going:
     """What was written down and is not all gone yet; where that can't be read, nothing had been taken out."""
     try:
-        return set(json.loads(layout.forgetting.read_text()))
+        return Going(**{name: set(ids) for name, ids in json.loads(layout.forgetting.read_text()).items()})
     except (OSError, ValueError):
-        return set()
+        return Going()
 
 
-def take_out(layout: Layout, connection: sqlite3.Connection, ids: set[int], for_good: bool = True) -> None:
+def take_out(layout: Layout, connection: sqlite3.Connection, going: Going, for_good: bool = True) -> None:
     """Of all files; then nothing is noted any more. No journal may be open.
 
     for_good: nobody shall ever see them again. Else they only make room: what may still hold them elsewhere stays.
     """
+    ids = going.keyframes
     pictures = Pictures(layout.folder)
     query = "SELECT DISTINCT pack FROM picture WHERE id IN (SELECT value FROM json_each(?))"
     named = {pack for some in _pieces(ids) for (pack,) in connection.execute(query, (some,))}
     pictures.drop(ids, named, everywhere=for_good)
-    _from_base(connection, ids, pictures, for_good)
+    _from_base(connection, going, pictures, for_good)
     known = np.sort(np.fromiter(ids, np.int64, len(ids)))
     for sealed in layout.segments():
         if for_good or np.diff(np.searchsorted(known, (sealed.first, sealed.last + 1))):
             _from_segment(layout, connection, sealed, ids)
     layout.sweep()
-    left = {
-        table: {id for (id,) in connection.execute(f"SELECT id FROM {table}")} for table in ("submap", "stay")
-    }  # fmt: skip
+    left = {table: {id for (id,) in connection.execute(f"SELECT id FROM {table}")} for table in ("submap", "stay")}
     for _, path in layout.journals():
         _from_journal(path, ids, left)
     if layout.catalogue.exists():
@@ -105,7 +126,8 @@ def _from_segment(layout: Layout, connection: sqlite3.Connection, sealed: Sealed
         part.close()
 
 
-def _from_base(connection: sqlite3.Connection, ids: set[int], pictures: Pictures, for_good: bool) -> None:
+def _from_base(connection: sqlite3.Connection, going: Going, pictures: Pictures, for_good: bool) -> None:
+    ids = going.keyframes
     connection.execute("BEGIN IMMEDIATE")
     gone, these = 0, "WHERE id IN (SELECT value FROM json_each(?))"
     for some in _pieces(ids):
@@ -115,14 +137,10 @@ def _from_base(connection: sqlite3.Connection, ids: set[int], pictures: Pictures
     emptied = connection.execute(empty).fetchall()
     for table in ("submap", "submap_box"):
         connection.executemany(f"DELETE FROM {table} WHERE id = ?", emptied)
-    if for_good:  # what was made of them; of a stay that only some of them show it can't be told apart
-        known = sorted(ids)
-        spans = connection.execute("SELECT id, first_keyframe, last_keyframe FROM stay").fetchall()
-        told = [(id,) for id, first, last in spans if bisect_left(known, first) < bisect_right(known, last)]
-        connection.executemany("DELETE FROM stay WHERE id = ?", told)
+    connection.executemany("DELETE FROM stay WHERE id = ?", [(id,) for id in going.stays])
     held = {pack for (pack,) in connection.execute("SELECT DISTINCT pack FROM picture")}
     moved = [list(place) for pack in pictures.packs() if pack not in held for place in pictures.places(pack)]
-    if not for_good:
+    if not for_good and ids:
         _close_up(connection, min(ids), max(ids))
     state = [["erasures", base.state(connection, "erasures") + 1]]
     if not for_good:

@@ -19,6 +19,7 @@ from latentworld.types import seconds
 
 LAST = (1 << 63) - 1  # ns
 FAR = 1e150  # m, whose square is a number
+VISIBLE = 12.0, math.radians(60), 1.0  # metres and bearing within which a picture may show a thing; metres, any bearing
 _LISTED = "(SELECT value FROM json_each(?))"
 _MODEL = "(SELECT id FROM model WHERE model_id = :model)"
 
@@ -145,6 +146,31 @@ def showing(connection: sqlite3.Connection, object: int) -> np.ndarray:
         "SELECT keyframe FROM stay WHERE object = :object UNION SELECT last_keyframe FROM stay WHERE object = :object"
     )
     return np.array([id for (id,) in connection.execute(query, {"object": object})], np.int64)
+
+
+def may_show(connection: sqlite3.Connection, object: int) -> list[int]:
+    """Ids of the keyframes on which a thing may be seen, found there or not: taken towards where it stood, from before
+    it was first seen there until after it was last seen there.
+    """
+    stays = connection.execute(
+        "SELECT frame, x, y, first_keyframe, last_keyframe FROM stay WHERE object = ? ORDER BY id", (object,)
+    ).fetchall()
+    found: set[int] = set()
+    for at, (frame, x, y, first, last) in enumerate(stays):
+        begin = connection.execute("SELECT max(last_keyframe) FROM stay WHERE frame < ?", (frame,)).fetchone()[0] or 0
+        end = connection.execute("SELECT min(first_keyframe) FROM stay WHERE frame > ?", (frame,)).fetchone()[0] or LAST
+        if at > 0 and stays[at - 1][0] == frame:
+            begin = min(stays[at - 1][4], first - 1)
+        if at + 1 < len(stays) and stays[at + 1][0] == frame:
+            end = max(stays[at + 1][3], last + 1)
+        rows = connection.execute("SELECT id, x, y, yaw FROM keyframe WHERE id > ? AND id < ?", (begin, end)).fetchall()
+        table = np.array(rows, np.float64).reshape(-1, 4)
+        east, north = x - table[:, 1], y - table[:, 2]
+        off = np.abs(np.remainder(np.arctan2(north, east) - table[:, 3] + np.pi, 2 * np.pi) - np.pi)
+        far = np.hypot(east, north)
+        seen = (far < VISIBLE[0]) & ((off < VISIBLE[1]) | (far < VISIBLE[2]))
+        found |= set(table[seen, 0].astype(np.int64).tolist())
+    return sorted(found)
 
 
 def keyframes(

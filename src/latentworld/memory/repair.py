@@ -49,9 +49,9 @@ def _checked(layout: Layout, thorough: bool, said: list[str]) -> sqlite3.Connect
             connection = migrate.migrated(layout, connection)
         said += _replay(layout, connection)
         said += _check_counters(layout, connection)
-        if ids := forgetting.noted(layout):
-            forgetting.take_out(layout, connection, ids)
-            said.append(f"{len(ids)} keyframes were being forgotten when it was cut off; now they are")
+        if (going := forgetting.noted(layout)).any:
+            forgetting.take_out(layout, connection, going)
+            said.append(f"{len(going.keyframes)} keyframes were being forgotten when it was cut off; now they are")
         if thorough:
             said += _check_tables(layout, connection)
             said += _check_rows(layout, connection)

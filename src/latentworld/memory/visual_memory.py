@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 
 from latentworld.memory import base, lookup
 from latentworld.memory.correction import Trajectory, correction
+from latentworld.memory.forgetting import Going, told_by
 from latentworld.memory.keyframes import Keyframe, KeyframeGate
 from latentworld.memory.objects import ObjectParameters, ObjectTracker, Stay
 from latentworld.memory.odometry_drift import OdometryDrift
@@ -215,23 +217,34 @@ class VisualMemory:
         return number
 
     def forget(self, query: MemoryQuery, within: float | None = None) -> int:
-        """Forget what lies in the query's place and time, and looks like its latent to a distance of ``within``.
+        """Forget what lies in the query's place and time, and looks like its latent to a distance of ``within``; or a
+        thing, with every keyframe that may show it.
 
         Answers how many keyframes that were. On return no file holds them, their pictures, or what was made of them.
 
-        Raises LatentworldError for a query without keys: to forget everything, delete the files.
+        Raises LatentworldError for a query without keys (to forget everything, delete the files), or for a thing along
+        with other keys.
         """
         keyed = query.place is not None or query.after is not None or query.before is not None
-        if not keyed and query.latent is None:
-            raise LatentworldError("forget: expected a place, a time or a latent, got a query for everything")
+        if query.object is not None and (keyed or query.latent is not None):
+            raise LatentworldError("forget: expected a thing or other keys, got both")
+        if not keyed and query.latent is None and query.object is None:
+            raise LatentworldError("forget: expected a place, a time, a latent or a thing, got a query for everything")
         if (query.latent is None) != (within is None):
             raise LatentworldError("forget: expected a latent and the distance within which it is the same, got one")
         frame = self._frame if query.frame is None else query.frame
         if query.latent is not None:
             self._check(query.latent)
 
+        def choose(connection: sqlite3.Connection) -> Going:
+            if query.object is not None:
+                known = {stay.id for stay in stays(connection, query.object)}
+                return Going(set(lookup.may_show(connection, query.object)), known)
+            ids = set(self._search.all(connection, query, frame, within))
+            return Going(ids, told_by(connection, ids))
+
         def take_out() -> set[int]:
-            return self.store.writer.forget(lambda connection: self._search.all(connection, query, frame, within))
+            return self.store.writer.forget(choose)
 
         gone = take_out() if self._learner is None else self._learner.forget(take_out)
         if self._tracker is not None:

@@ -7,13 +7,14 @@ import logging
 import sqlite3
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 
 import numpy as np
 
 from latentworld.memory import base, forgetting, retention, sealing
+from latentworld.memory.forgetting import Going
 from latentworld.memory.group_commit import GroupCommit
 from latentworld.memory.journal import Journal
 from latentworld.memory.layout import Layout
@@ -83,32 +84,33 @@ class Writer:
         with self.alone() as connection:
             self._put([(make(connection), None)])
 
-    def forget(self, choose: Callable[[sqlite3.Connection], Iterable[int]]) -> set[int]:
-        """Take the keyframes that ``choose`` names out of every file; answers which. They are gone on return.
+    def forget(self, choose: Callable[[sqlite3.Connection], Going]) -> set[int]:
+        """Take the keyframes and stays that ``choose`` names out of every file; answers which keyframes. They are gone
+        on return.
 
         What could not be taken out because of an error is, with the next forgetting or at the next opening.
         """
         with self.alone() as connection:
-            ids = set(choose(connection))
-            everything = ids | forgetting.noted(self.layout)
-            if everything:
+            going = choose(connection)
+            everything = going | forgetting.noted(self.layout)
+            if everything.any:
                 self._take_out(everything, for_good=True)
-            return ids
+            return going.keyframes
 
-    def _take_out(self, ids: set[int], for_good: bool) -> None:
+    def _take_out(self, going: Going, for_good: bool) -> None:
         """With all locks held."""
-        forgetting.note(self.layout, ids)
+        forgetting.note(self.layout, going)
         path = self._journal.path
         self._journal.close()
         self._pictures.close()
         try:
-            forgetting.take_out(self.layout, self.connection, ids, for_good)
+            forgetting.take_out(self.layout, self.connection, going, for_good)
         finally:
             if self.connection.in_transaction:
                 self.connection.execute("ROLLBACK")
             self._journal = Journal(path)
             self._submap = None  # it may be gone
-        for id in ids:
+        for id in going.keyframes:
             self.uses.pop(id, None)
 
     @contextmanager
@@ -275,7 +277,7 @@ class Writer:
                 if self._closed:
                     return
                 try:
-                    if begun := forgetting.noted(self.layout):  # and not finished: nothing more goes before that
+                    if (begun := forgetting.noted(self.layout)).any:  # and not finished: nothing more goes before that
                         self._take_out(begun, for_good=True)  # it may have been to forget
                     over = retention.size_of(self.layout, self.connection) - self._budget
                     if over <= 0:
@@ -287,7 +289,7 @@ class Writer:
                         self._budget_failure = f"memory {self.layout.base}: {said}"
                         return
                     ids = retention.least(self.connection, sealed, self.uses)
-                    self._take_out(ids, for_good=False)
+                    self._take_out(Going(ids), for_good=False)
                     span = f"keyframes {sealed.first} to {sealed.last}"
                     log.info(f"memory {self.layout.base}: {len(ids)} of {span} made room for newer ones")
                 except Exception as error:  # the disk is fuller than it should be; everything is where it was

@@ -223,7 +223,7 @@ class VisualMemoryNode(ManagedNode):
     async def _forget(self, request: ForgetMemory.Request, response: ForgetMemory.Response) -> ForgetMemory.Response:
         done: Future = Future(executor=self.executor)
         try:
-            query, within = self._matching(request), request.within or None
+            query, within = self._matching(request, object=request.object or None), request.within or None
             self._archivist.submit(
                 lambda: self._settle(done.set_result, self._memory.forget(query, within)),
                 lambda error: self._settle(done.set_exception, error),
