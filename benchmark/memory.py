@@ -207,7 +207,7 @@ def draw(curves: list[dict[str, float]], path: Path) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib import pyplot, ticker
 
     figure, axes = pyplot.subplots(1, 3, figsize=(12, 3.6), layout="constrained")
     rows = [point["rows"] for point in curves]
@@ -223,6 +223,7 @@ def draw(curves: list[dict[str, float]], path: Path) -> None:
     axes[2].legend(frameon=False)
     for axis in axes:
         axis.set_xlabel("keyframes")
+        axis.xaxis.set_minor_formatter(ticker.NullFormatter())
         axis.grid(alpha=0.3)
     figure.savefig(path, dpi=110)
 

@@ -89,7 +89,7 @@ def test_the_shell_forgets_and_checks(tmp_path):
     assert "4 keyframes were missing from the journal" in shell("check", path).output
     assert "sound" in shell("check", path).output
     for arguments, said in (
-        (["forget", "--path", path], "a place, a time or a latent, got a query for everything"),
+        (["forget", "--path", path], "a place, a time, a latent or a thing, got a query for everything"),
         (["check", tmp_path / "none.sqlite"], "none.sqlite: expected a file, got none"),
     ):
         result = shell(*arguments)

@@ -11,8 +11,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from qdrant_client import QdrantClient
+from typer.testing import CliRunner
 from walks import ALL, DIMENSIONS, MODEL, latent_at, state_at, walk_through
 
+from latentworld.cli import app
 from latentworld.memory import MemoryQuery, Trajectory, VisualMemory
 from latentworld.memory.fleet import FleetMemory
 from latentworld.memory.store import KeyframeStore
@@ -135,6 +137,19 @@ def test_a_lost_note_of_what_was_sent_costs_time_and_nothing_else(fleet, memory)
     (memory.store.layout.folder / "fleet").write_text("{")
     assert fleet.sync(memory, "anna") == 360
     assert fleet.robots() == {"anna": 360}
+
+
+def test_the_shell_sends_and_asks(tmp_path, memory):
+    memory.flush()
+    path, folder = tmp_path / "memory.sqlite", tmp_path / "qdrant"
+    said = shell("sync", folder, "--robot", "anna", "--path", path)
+    assert said.exit_code == 0 and "360 keyframes sent" in said.output and "anna 360" in said.output
+    asked = shell("ask", "--qdrant", folder, "--path", path, "--limit", "3", "--sheet", tmp_path / "sheet.png")
+    assert asked.exit_code == 0 and asked.output.count("anna") == 6 and "360" in asked.output
+
+
+def shell(*words):
+    return CliRunner().invoke(app, ["memory", *map(str, words)], env={"COLUMNS": "120"})
 
 
 def test_bad_questions_are_said_in_a_line(fleet, memory):

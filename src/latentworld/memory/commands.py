@@ -41,6 +41,8 @@ def commands(encode: Encode, remember: Remember) -> typer.Typer:
         after: After = None,
         before: Before = None,
         thing: Annotated[Optional[int], typer.Option("--object", help="That show this thing; see objects.")] = None,
+        qdrant: Annotated[Optional[str], typer.Option(help="Ask the fleet's Qdrant; see sync.")] = None,
+        place_in: Annotated[Optional[str], typer.Option(help="Of a fleet: frame that X Y are in, such as map.")] = None,
         image: Annotated[Optional[Path], typer.Option(help="Nearest to what this picture shows.")] = None,
         depth: Annotated[Optional[Path], typer.Option(help="Of the picture: 16-bit PNG, millimetres.")] = None,
         checkpoint: Checkpoint = None,
@@ -61,7 +63,12 @@ def commands(encode: Encode, remember: Remember) -> typer.Typer:
         after, before = (None if text is None else parse_time(text) for text in (after, before))
         query = MemoryQuery(latent, near, radius, frame, after, before, thing, limit, thumbnails=True)
         with VisualMemory(path) as memory:
-            answer = memory.query(query)
+            if qdrant is None:
+                answer = memory.query(query)
+            else:
+                from latentworld.memory.fleet import FleetMemory, client_of
+
+                answer = FleetMemory(client_of(qdrant), memory.model_id).query(query, frame=place_in)
         Console().print(answer_table(answer))
         if answer.keyframes:
             write_png(sheet, contact_sheet(answer.keyframes))
@@ -123,6 +130,23 @@ def commands(encode: Encode, remember: Remember) -> typer.Typer:
         query = MemoryQuery(latent, near, radius, newest if frame is None else frame, after, before, thing)
         with VisualMemory(path, model_id) as memory:
             typer.echo(f"{memory.forget(query, within)} keyframes forgotten, {len(memory)} left")
+
+    @app.command()
+    def sync(
+        qdrant: Annotated[str, typer.Argument(help="Where the fleet's Qdrant is: http://host:6333, or a folder.")],
+        robot: Annotated[str, typer.Option(help="Whose memory this is.")],
+        path: Memory = Path(DEFAULT_PATH),
+        young: Annotated[bool, typer.Option(help="Also what is not sealed yet.")] = False,
+    ) -> None:
+        """Send what a memory has sealed to the fleet's, and take back what it has forgotten or moved."""
+        from latentworld.memory import VisualMemory
+        from latentworld.memory.fleet import FleetMemory, client_of
+
+        with VisualMemory(path) as memory:
+            fleet = FleetMemory(client_of(qdrant), memory.model_id)
+            sent = fleet.sync(memory, robot, young)
+        held = ", ".join(f"{name} {count:,}" for name, count in sorted(fleet.robots().items()))
+        typer.echo(f"{sent:,} keyframes sent; {qdrant} holds {held or 'none'}")
 
     @app.command()
     def check(path: File = Path(DEFAULT_PATH)) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import uuid
 import zlib
 from collections.abc import Iterator
@@ -30,6 +31,17 @@ if TYPE_CHECKING:
 PIECE = 1024  # rows sent at once
 INDEXED = {"robot": "keyword", "frame": "keyword", "stamp": "integer", "x": "float", "y": "float", "id": "integer"}
 SPACE = uuid.UUID("1f0c7f5e-7a44-5a52-9d0e-5b6f1e0d7c11")  # of the numbers of points
+
+
+def client_of(where: str) -> QdrantClient:
+    """A server's address, or a folder for an embedded one. The key of a server is read from QDRANT_API_KEY."""
+    try:
+        from qdrant_client import QdrantClient
+    except ImportError as error:
+        raise LatentworldError(f"fleet: expected qdrant-client (pip install qdrant-client), got: {error}") from None
+    if "://" in where:
+        return QdrantClient(where, api_key=os.environ.get("QDRANT_API_KEY"))
+    return QdrantClient(path=where)
 
 
 class FleetMemory:

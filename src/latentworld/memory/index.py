@@ -14,7 +14,7 @@ from latentworld.memory.layout import Layout, covered
 from latentworld.memory.rows import ROW, Rows
 from latentworld.memory.segment import Segment
 
-READ = 24_576  # rows of segments that a query reads at least
+READ, SHARE = 24_576, 0.006  # rows of segments that a query reads at least, and more of a long life: a share of all
 ENOUGH = 4  # times as many candidates as asked for are measured exactly
 GROWTH = 1.5
 
@@ -185,10 +185,11 @@ def _sealed(lists: Lists, vector: np.ndarray, wanted: int, matches: Matches | No
     """Ids (n,) of the ``wanted`` rows whose codes are nearest, from the nearest lists."""
     order = np.argsort(lists.squares - 2.0 * (lists.centroids @ vector))
     read = np.cumsum(lists.sizes[order])
+    enough = READ + int(SHARE * read[-1])
     found: list[tuple[np.ndarray, np.ndarray, int]] = []  # distances, where they lie, in which segment
     at, held = 0, 0
     while at < len(order) and (at == 0 or held < wanted):
-        end = int(np.searchsorted(read, (read[at - 1] if at else 0) + READ)) + 1
+        end = int(np.searchsorted(read, (read[at - 1] if at else 0) + enough)) + 1
         some = order[at:end]
         for part in np.unique(lists.part[some]):
             segment = lists.segments[part]

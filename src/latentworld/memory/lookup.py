@@ -19,6 +19,7 @@ from latentworld.types import seconds
 
 LAST = (1 << 63) - 1  # ns
 FAR = 1e150  # m, whose square is a number
+NEARLY = 16  # rows more than asked for, that rounding may have put behind others
 VISIBLE = 12.0, math.radians(60), 1.0  # metres and bearing within which a picture may show a thing; metres, any bearing
 _LISTED = "(SELECT value FROM json_each(?))"
 _MODEL = "(SELECT id FROM model WHERE model_id = :model)"
@@ -51,13 +52,15 @@ class Matching(NamedTuple):
 
 def matching(
     connection: sqlite3.Connection, query: MemoryQuery, submaps: np.ndarray, radius: float,
-    model_id: str | None = None, dimensions: int = 0,
+    model_id: str | None = None, dimensions: int = 0, nearest: int = 0,
 ) -> Matching:  # fmt: skip
     """All within the query's time and within ``radius`` of its place.
 
-    submaps: those that may hold any, from ``overlapping``. dimensions: S, of the looks that are read.
+    submaps: those that may hold any, from ``overlapping``. dimensions: S, of the looks that are read. nearest: of the
+    rows that are nearest to the place so many are enough, and a few more come; 0: all.
     """
     values = {"first": _span(query)[0], "last": _span(query)[1], "dimensions": -dimensions, "model": model_id}
+    order = "ORDER BY (k.x - s.x) * (k.x - s.x) + (k.y - s.y) * (k.y - s.y), k.id DESC LIMIT :most" if nearest else ""
     reach = FAR if query.place is None else min(radius * (1 + 1e-9) + 1e-9, FAR)  # rounding must leave out nothing
     found = connection.execute(
         f"""WITH s AS MATERIALIZED (SELECT json_extract(value, '$[0]') AS first, json_extract(value, '$[1]') AS last,
@@ -65,8 +68,8 @@ def matching(
         SELECT k.id, k.submap, k.x, k.y, k.yaw, {"k.step, substr(k.latent, :dimensions)" if dimensions else "0, x''"}
         FROM s CROSS JOIN keyframe k ON k.id BETWEEN s.first AND s.last
         WHERE k.stamp BETWEEN :first AND :last {f"AND k.model = {_MODEL}" if model_id else ""}
-        AND (k.x - s.x) * (k.x - s.x) + (k.y - s.y) * (k.y - s.y) <= :reach""",
-        values | {"submaps": json.dumps(_seen_from(query, submaps)), "reach": reach * reach},
+        AND (k.x - s.x) * (k.x - s.x) + (k.y - s.y) * (k.y - s.y) <= :reach {order}""",
+        values | {"submaps": json.dumps(_seen_from(query, submaps)), "reach": reach * reach, "most": nearest + NEARLY},
     ).fetchall()
     ids, looks = np.array([row[0] for row in found], np.int64), matrix(found)
     if query.place is None:
@@ -117,7 +120,7 @@ def nearest_places(connection: sqlite3.Connection, query: MemoryQuery, frame: in
     radius = min(0.05, query.radius)
     while True:
         submaps = overlapping(connection, query, frame, radius)
-        ids, distance, _ = matching(connection, query, submaps, radius)
+        ids, distance, _ = matching(connection, query, submaps, radius, nearest=query.limit)
         if len(ids) >= query.limit or radius >= query.radius:
             return ids[np.lexsort((-ids, distance))[: query.limit]]
         radius = min(2.0 * radius if radius < 1e5 else math.inf, query.radius)

@@ -25,6 +25,7 @@ def answer_table(answer: MemoryAnswer) -> Table:
         "id": [str(k.id) for k in answer.keyframes],
         "time": [moment(k.stamp) for k in answer.keyframes],
         "x, y, yaw": [_pose(k) for k in answer.keyframes],
+        "robot": [k.robot for k in answer.keyframes],
         "frame": [k.frame_id for k in answer.keyframes],
         "latent": [_number(k.latent_distance) for k in answer.keyframes],
         "m away": [_number(k.place_distance) for k in answer.keyframes],
@@ -33,7 +34,7 @@ def answer_table(answer: MemoryAnswer) -> Table:
     shown = {name: cells for name, cells in columns.items() if any(cells)}
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for name in shown:
-        table.add_column(name, no_wrap=True, justify="left" if name in ("time", "frame") else "right")
+        table.add_column(name, no_wrap=True, justify="left" if name in ("time", "robot", "frame") else "right")
     for row in zip(*shown.values(), strict=True):
         table.add_row(*row)
     if answer.never_seen:
