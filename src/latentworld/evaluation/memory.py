@@ -23,7 +23,7 @@ from latentworld.memory.neural import NeuralLearner, NeuralParameters
 from latentworld.model import checkpoint
 from latentworld.sim.processes import processes
 from latentworld.training.scores import auroc
-from latentworld.types import NANOSECONDS, Latent, WorldState, turn
+from latentworld.types import NANOSECONDS, Latent, Objects, WorldState, turn
 
 SAME_PLACE = (1.0, np.radians(30))  # metres, radians within which a place is known again
 KNOWN_PLACE = (0.5, np.radians(15))  # within which a view was surely seen before
@@ -43,18 +43,21 @@ def remember(memory: VisualMemory, rooms: list[MemoryRoom]) -> dict[int, tuple[i
     for number, room in enumerate(rooms):
         memory.lay_frame()
         for seen in room.drive:
-            state, latent = later(seen, begin)
-            if (id := memory.consider(state, latent)) is not None:
+            state, latent, objects = later(seen, begin)
+            if (id := memory.consider(state, latent, objects=lambda shown=objects: shown)) is not None:
                 kept[id] = number, seen
+        memory.anchor()
         begin += room.drive[-1].state.stamp + PAUSE
     memory.flush()
     return kept
 
 
-def later(seen: Seen, by: int) -> tuple[WorldState, Latent]:
-    """State and latent with stamps ``by`` ns later."""
+def later(seen: Seen, by: int) -> tuple[WorldState, Latent, Objects | None]:
+    """State, latent and objects with stamps ``by`` ns later."""
     stamp = seen.state.stamp + by
-    return replace(seen.state, stamp=stamp, observation_stamp=stamp), replace(seen.latent, stamp=stamp)
+    state = replace(seen.state, stamp=stamp, observation_stamp=stamp)
+    objects = None if seen.objects is None else replace(seen.objects, stamp=stamp)
+    return state, replace(seen.latent, stamp=stamp), objects
 
 
 def recognition(
@@ -70,7 +73,7 @@ def recognition(
         localiser = MemoryLocaliser(memory)
         for seen in room.back:
             answer = memory.query(MemoryQuery(seen.latent, limit=1))
-            best, place = answer.keyframes[0], localiser.observe(seen.state.pose, seen.latent)
+            best, place = answer.keyframes[0], localiser.observe(seen.state.pose, seen.latent, seen.objects)
             familiar = False
             if number < len(known):
                 metres, radians = off(truths[number], seen.truth)
@@ -146,7 +149,7 @@ def evaluate(
     with Progress(*columns) as progress, processes(workers) as pool:
         bar = progress.add_task("", total=len(seeds) + settings.rooms)
         rooms, asked = [], []
-        for room in pool.map(partial(visit, checkpoint_file, settings), seeds):
+        for room in pool.map(partial(visit, checkpoint_file, finder, settings), seeds):
             rooms.append(room)
             progress.advance(bar)
         for answers in pool.map(partial(last_seen, checkpoint_file, finder, things), seeds[: settings.rooms]):

@@ -12,10 +12,8 @@ import numpy as np
 import torch
 
 from latentworld.agent import Agent
-from latentworld.evaluation.memory_rooms import driven
+from latentworld.evaluation.memory_rooms import detector, driven
 from latentworld.memory import VisualMemory
-from latentworld.model import checkpoint
-from latentworld.model.object_finder import ObjectFinder
 from latentworld.perception.objects import ObjectDetector
 from latentworld.sim.world import World
 from latentworld.training.objects.collect import rearrange, seen_from
@@ -69,8 +67,7 @@ def last_seen(checkpoint_file: str | None, finder: str | None, settings: ObjectS
     global _world, _agent, _detector
     if _world is None:
         torch.set_num_threads(1)
-        _world, _agent = World(seed), Agent.load(checkpoint_file)
-        _detector = ObjectDetector(checkpoint.load(finder or checkpoint.shipped("objects-small"), ObjectFinder))
+        _world, _agent, _detector = World(seed), Agent.load(checkpoint_file), detector(finder)
     rng = np.random.default_rng([seed, 5])
     _world.reset(seed)
     known, moved = [_Known() for _ in _world.room.obstacles], []
@@ -120,9 +117,9 @@ def _note(known: list[_Known], world: World, believed: np.ndarray, frame: Frame,
             thing.last.append(as_believed[index])
 
 
-def _ask(memory: VisualMemory, detector: ObjectDetector, thing: _Known, moved: bool) -> Asked:
+def _ask(memory: VisualMemory, finder: ObjectDetector, thing: _Known, moved: bool) -> Asked:
     """Shown the picture of it that was taken before, where was it seen last?"""
-    objects = detector.find(thing.frame)
+    objects = finder.find(thing.frame)
     far = np.hypot(*(objects.places - thing.place).T)
     found = memory.objects(like=objects, which=int(far.argmin())) if len(far) and far.min() <= KNOWN else ()
     off = min(math.dist(found[0].last.place, place) for place in thing.last) if found else math.nan

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -10,9 +10,13 @@ import numpy as np
 import torch
 
 from latentworld.agent import Agent
+from latentworld.memory import KeyframeGate, MemoryParameters
+from latentworld.model.checkpoint import load, shipped
+from latentworld.model.object_finder import ObjectFinder
+from latentworld.perception.objects import ObjectDetector
 from latentworld.sim.world import World
 from latentworld.training.driving.drivers import anywhere, free_distance
-from latentworld.types import Action, Latent, WorldState
+from latentworld.types import Action, Latent, Objects, WorldState
 
 FIRST_TEST_SEED = 2_600_000
 CLEAR = 0.25  # metres about a pose that is asked for
@@ -29,11 +33,14 @@ class MemorySettings:
 
 
 class Seen(NamedTuple):
-    """One frame: the belief without what only the model reads, its latent, and the true pose (3,) in odom."""
+    """One frame: the belief without what only the model reads, its latent, and the true pose (3,) in odom. objects:
+    what it shows, of frames that a memory keeps and of those that are asked about.
+    """
 
     state: WorldState
     latent: Latent
     truth: np.ndarray
+    objects: Objects | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,44 +58,60 @@ class MemoryRoom:
 
 _world: World | None = None
 _agent: Agent | None = None
+_detector: ObjectDetector | None = None
 
 
-def visit(checkpoint: str | None, settings: MemorySettings, seed: int) -> MemoryRoom:
-    """One room in a worker process, which keeps its world and its agent. Rooms beyond those remembered are new."""
-    global _world, _agent
+def visit(checkpoint: str | None, finder: str | None, settings: MemorySettings, seed: int) -> MemoryRoom:
+    """One room in a worker process, which keeps its world and its models. Rooms beyond those remembered are new."""
+    global _world, _agent, _detector
     if _world is None:
         torch.set_num_threads(1)
-        _world, _agent = World(seed), Agent.load(checkpoint)
+        _world, _agent, _detector = World(seed), Agent.load(checkpoint), detector(finder)
     rng = np.random.default_rng([seed, 0])
     _world.reset(seed)
+
+    def asked(number: int, state: WorldState) -> bool:
+        return number % settings.every == 0
+
     if seed >= settings.first_seed + settings.rooms:
         _world.relight(seed + 1)
-        back = list(driven(_world, _agent, rng, settings.return_frames))[:: settings.every]
+        back = list(driven(_world, _agent, rng, settings.return_frames, asked))[:: settings.every]
         return MemoryRoom(seed, [], back, np.empty((0, 3)), np.empty((0, 0)))
-    drive = list(driven(_world, _agent, rng, settings.frames))
+    gate = KeyframeGate(MemoryParameters())
+    drive = list(driven(_world, _agent, rng, settings.frames, lambda _, state: gate.keep(state)))
     poses = asked_poses(_world, np.array([seen.truth for seen in drive]), rng, settings.asked)
     _world.reset(seed)  # what was pushed stands where it stood
     views = np.array([_agent.encoder.encode(_world.view(pose)).vector for pose in poses])
     _world.relight(seed + 1)
-    back = list(driven(_world, _agent, rng, settings.return_frames))[:: settings.every]
+    back = list(driven(_world, _agent, rng, settings.return_frames, asked))[:: settings.every]
     return MemoryRoom(seed, drive, back, poses, views)
 
 
-def driven(world: World, agent: Agent, rng: np.random.Generator, frames: int) -> Iterator[Seen]:
-    """What is seen on a scripted drive that begins anywhere."""
+def detector(finder: str | None) -> ObjectDetector:
+    """With these weights, ``None``: the shipped ones."""
+    return ObjectDetector(load(finder or shipped("objects-small"), ObjectFinder))
+
+
+def driven(
+    world: World, agent: Agent, rng: np.random.Generator, frames: int,
+    looked_into: Callable[[int, WorldState], bool] = lambda number, state: False,
+) -> Iterator[Seen]:  # fmt: skip
+    """What is seen on a scripted drive that begins anywhere. looked_into: whether things are sought in a frame."""
     agent.reset()
     driver, command = anywhere(world, rng), None
-    for _ in range(frames):
+    for number in range(frames):
         truth = world.truth()
         if truth.dropped:
             return
-        latent = agent.encoder.encode(world.frame())
+        frame = world.frame()
+        latent = agent.encoder.encode(frame)
         agent.tracker.odometry(world.odometry())
         if command is not None:
             agent.tracker.command(command)
         state, _ = agent.tracker.observe(latent)
         kept = latent.first(agent.model.config.kept_dim)
-        yield Seen(replace(state, belief=np.empty(0, np.float32)), kept, truth.pose)
+        objects = _detector.find(frame) if looked_into(number, state) else None
+        yield Seen(replace(state, belief=np.empty(0, np.float32)), kept, truth.pose, objects)
         command = Action(latent.stamp, *map(float, driver()))
         world.step(command.linear, command.angular)
 

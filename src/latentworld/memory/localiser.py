@@ -13,12 +13,13 @@ from typing import NamedTuple
 import numpy as np
 
 from latentworld.memory.familiarity import pairwise_distances, same_and_other_place
+from latentworld.memory.known_things import KnownThings
 from latentworld.memory.lookup import Views
 from latentworld.memory.query import MemoryQuery
 from latentworld.memory.search import distances
 from latentworld.memory.submaps import between, placed
 from latentworld.memory.visual_memory import VisualMemory
-from latentworld.types import Latent, LatentworldError, turn
+from latentworld.types import Latent, LatentworldError, Objects, turn
 
 PARTICLES, FRESH = 3000, 0.1  # hypotheses; share of them that each look adds from anywhere
 NEAREST = 50  # views that fresh ones are about
@@ -27,6 +28,7 @@ SCATTER = np.array([0.2, 0.2, 0.15])  # m, m, rad: how far from a view one is wh
 DRIFT = np.array([0.08, 0.08, 0.06])  # the same for odometry, then and now, from one look to the next
 ABOUT = np.array([0.4, 0.4, 0.3])  # and how far from a view another is that looks much the same
 TRUST = 0.35  # of a look: views that follow each other show much the same
+TRUST_THINGS = 0.4  # of the things that it shows
 UNSEEN = -0.5  # nats, where nothing was seen from about there
 REACH, BEYOND = 2.0, 1.0  # m about a hypothesis within which others are weighed with it, and views count for them
 DISCS = 60  # of such at most
@@ -54,6 +56,7 @@ class MemoryLocaliser:
     def __init__(self, memory: VisualMemory, seed: int = 0):
         self.memory, self.random = memory, np.random.default_rng(seed)
         self._likeness: Likeness | None = None
+        self._things: KnownThings | None = None
         self.reset()
 
     def reset(self) -> None:
@@ -61,8 +64,9 @@ class MemoryLocaliser:
         self.frames, self.poses, self.weights = np.empty(0, np.int64), np.empty((0, 3)), np.empty(0)
         self._last: np.ndarray | None = None
 
-    def observe(self, pose: np.ndarray, latent: Latent) -> Whereabouts | None:
-        """A look, best twice a second. pose: (3,) in odom at its exposure. ``None``: the memory holds too little.
+    def observe(self, pose: np.ndarray, latent: Latent, objects: Objects | None = None) -> Whereabouts | None:
+        """A look, best twice a second. pose: (3,) in odom at its exposure. objects: what it shows, where that is known.
+        ``None``: the memory holds too little.
 
         Raises LatentworldError for a pose that is not finite, and as ``VisualMemory.query`` does for the latent.
         """
@@ -75,8 +79,11 @@ class MemoryLocaliser:
         if self._likeness is None or not len(nearest.ids):
             return None
         self._move(pose)
-        self._add(nearest, latent.vector)
+        self._add(nearest, latent.vector, objects)
         self.weights = self.weights + TRUST * self._evidence(latent.vector)
+        if objects is not None:
+            told = self._known_things().evidence(self.frames, self.poses, objects)
+            self.weights = self.weights + TRUST_THINGS * told
         self.weights -= np.logaddexp.reduce(self.weights)
         found = self._most_likely()
         chosen = self.random.choice(len(self.weights), PARTICLES, p=np.exp(self.weights))
@@ -91,14 +98,24 @@ class MemoryLocaliser:
             self.poses[:, 2] = turn(self.poses[:, 2])
         self._last = pose
 
-    def _add(self, nearest: Views, vector: np.ndarray) -> None:
+    def _known_things(self) -> KnownThings:
+        """What stood where, looked up once: it changes slowly."""
+        if self._things is None:
+            self._things = KnownThings(self.memory.objects(), self.memory.present_frame)
+        return self._things
+
+    def _add(self, nearest: Views, vector: np.ndarray, objects: Objects | None) -> None:
         """Hypotheses about the nearest views, those that look more alike more often. What is believed already says how
         likely they are (mixture MCL, Thrun et al. 2001); where nothing is, they are an escape from a wrong belief.
         """
         share = np.exp(self._likeness(_apart(nearest, vector)))
         count = round(FRESH * PARTICLES) if len(self.poses) else PARTICLES
         chosen = self.random.choice(len(share), count, p=share / share.sum())
-        frames, poses = nearest.frames[chosen], nearest.poses[chosen] + self.random.normal(0, SCATTER, (count, 3))
+        frames, poses = nearest.frames[chosen], nearest.poses[chosen]
+        if objects is not None:  # half of them from where two of the things would be seen so
+            there, at = self._known_things().poses(objects, self.random, count // 2)
+            frames, poses = np.concatenate([frames[len(there) :], there]), np.concatenate([poses[len(there) :], at])
+        poses = poses + self.random.normal(0, SCATTER, (count, 3))
         weights = np.zeros(count)
         if len(self.poses):
             own = self.random.choice(len(self.poses), 100)

@@ -95,6 +95,7 @@ class ObjectTracker:
         """model: the finder's model_id; looks of others are never compared."""
         self.model, self.parameters = model, parameters or ObjectParameters()
         self._things: dict[int, _Thing] = {}
+        self.sightings: list[tuple[int, np.ndarray, float]] = []  # newest: stay, place from the base, variance m^2
         self.last_object = self.last_stay = 0
 
     def resume(self, stays: Iterable[Stay], last_object: int = 0, last_stay: int = 0) -> None:
@@ -120,8 +121,12 @@ class ObjectTracker:
         standing = [t for t in self._things.values() if t.stay.frame == frame and not t.stay.gone]
         pairs = _assigned(self._scores(standing, places, seen, variance))
         changed: dict[int, Stay] = {}
+        self.sightings = []
         for row, column in pairs:
             thing = standing[row]
+            far = float(np.hypot(*seen.places[column]))
+            spread = (self.parameters.position_spread + self.parameters.range_spread * far) ** 2
+            self.sightings.append((thing.stay.id, seen.places[column], spread))
             self._again(thing, places[column], seen.looks[column], seen.cells[column], seen.stamp, variance, keyframe)
             changed[thing.stay.id] = thing.stay
         for column in set(range(len(places))) - {column for _, column in pairs}:

@@ -15,6 +15,7 @@ from latentworld.memory import base, lookup
 from latentworld.memory.correction import Trajectory, correction
 from latentworld.memory.forgetting import Going, told_by
 from latentworld.memory.keyframes import Keyframe, KeyframeGate
+from latentworld.memory.landmarks import LandmarkMap
 from latentworld.memory.objects import ObjectParameters, ObjectTracker, Stay
 from latentworld.memory.odometry_drift import OdometryDrift
 from latentworld.memory.parameters import MemoryParameters
@@ -78,6 +79,7 @@ class VisualMemory:
         self._since: int | None = None
         self._neural, self._learner = neural, None
         self._object_parameters, self._tracker = object_parameters, None
+        self._landmarks = LandmarkMap(parameters.position_drift, parameters.heading_drift)
 
     def consider(
         self, state: WorldState, latent: Latent, thumbnail: bytes | None = None, covariance: np.ndarray | None = None,
@@ -123,6 +125,7 @@ class VisualMemory:
         self._frame, self._since, self._last = 0, None, None
         self._gate.reset()
         self._drift.reset()
+        self._landmarks = LandmarkMap(self._parameters.position_drift, self._parameters.heading_drift)
 
     def query(self, query: MemoryQuery) -> MemoryAnswer:
         """What the memory holds of it: exact, over all that is durable (no more than ``commit_interval`` ago)."""
@@ -177,6 +180,11 @@ class VisualMemory:
         """Stamp of the first keyframe in the frame that is laid now; ``None`` before there is one."""
         return self._since
 
+    @property
+    def present_frame(self) -> int:
+        """Number of the laying that is in force; 0 before there is one."""
+        return self._frame
+
     def newest_views(self, limit: int) -> lookup.Views:
         """The newest keyframes, the newest first, with the numbers they are found by."""
         with self.store.reading() as connection:
@@ -215,6 +223,26 @@ class VisualMemory:
         number = self.store.frame_named(trajectory.frame, int(trajectory.stamps[0]))
         self.store.writer.change(lambda connection: correction(connection, trajectory, number))
         return number
+
+    def anchor(self) -> bool:
+        """Move what was seen in the frame that is laid now to where the things say that it was seen from; answers
+        whether there was anything to move.
+
+        Odometry drifts; a thing that is seen again says by how much. Where localisation has corrected this frame, it
+        knows better, and nothing is done.
+        """
+        trajectory = self._landmarks.solve()
+        if trajectory is None:
+            return False
+
+        def event(connection: sqlite3.Connection) -> base.Event:
+            query = "SELECT count(*) FROM submap WHERE frame != ? AND last >= ? AND t1 >= ?"
+            first = connection.execute("SELECT min(first) FROM submap WHERE frame = ?", (self._frame,)).fetchone()[0]
+            others = connection.execute(query, (self._frame, first or 0, int(trajectory.stamps[0]))).fetchone()[0]
+            return {} if others else correction(connection, trajectory, self._frame)
+
+        self.store.writer.change(event)
+        return True
 
     def forget(self, query: MemoryQuery, within: float | None = None) -> int:
         """Forget what lies in the query's place and time, and looks like its latent to a distance of ``within``; or a
@@ -290,7 +318,9 @@ class VisualMemory:
             self._tracker = ObjectTracker(objects.model_id, self._object_parameters)
             self._resume(self._tracker)
         variance = 0.5 * float(covariance[0, 0] + covariance[1, 1])
-        return self._tracker.see(objects, pose, variance, self._frame, id)
+        stays = self._tracker.see(objects, pose, variance, self._frame, id)
+        self._landmarks.add(objects.stamp, pose, self._tracker.sightings)
+        return stays
 
     def _resume(self, tracker: ObjectTracker) -> None:
         """Let it go on with what is remembered."""

@@ -60,6 +60,7 @@ class FinderParameters:
     camera_height: float = parameter(0.28, "metres from the floor to the camera", 0.0, 3.0)
     camera_pitch: float = parameter(0.2094, "radians that the camera looks down", -1.5, 1.5)
     depth_tolerance: float = parameter(0.03, "s between the stamps of colour and depth", 0.0, 1.0)
+    anchor_every: int = parameter(100, "keyframes after which things say anew where all was seen from", 10, 100_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,7 @@ class VisualMemoryNode(ManagedNode):
         self.input(STATE, "world_state", qos.recording(), self._on_state)
         self.listen(Image, "camera/image_raw", qos.camera(), self._on_image)
         self._depths: dict[int, Image] = {}
+        self._since_anchored = 0
         if self._detector is not None:
             self.listen(Image, "camera/depth/image_raw", qos.camera(), self._on_depth)
             self.listen(CameraInfo, "camera/camera_info", qos.camera(), self._on_camera_info)
@@ -175,6 +177,24 @@ class VisualMemoryNode(ManagedNode):
             self.diagnostics.took("consider", time.perf_counter() - began)
             if kept is not None:
                 self.diagnostics.count("kept")
+                self._anchor()
+
+    def _anchor(self) -> None:
+        """Now and then, lay what was seen to where the things say that it was seen from."""
+        self._since_anchored += 1
+        if self._detector is None or self._since_anchored < self.parameters.finder.anchor_every:
+            return
+        self._since_anchored = 0
+
+        def anchor() -> None:
+            began = time.perf_counter()
+            if self._memory.anchor():
+                self.diagnostics.took("anchor", time.perf_counter() - began)
+            self.diagnostics.clear("anchor")
+
+        self._archivist.submit(
+            anchor, lambda error: self.diagnostics.problem("anchor", WARN, f"anchor: {said(error)}"), slot="anchor"
+        )  # fmt: skip
 
     def _objects(self, moment: Moment) -> Objects | None:
         """What a frame shows that is kept; ``None`` without depth."""
