@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,22 +14,13 @@ from latentworld.memory import base, lookup
 from latentworld.memory.correction import Trajectory, correction
 from latentworld.memory.forgetting import Going, told_by
 from latentworld.memory.keyframes import Keyframe, KeyframeGate
-from latentworld.memory.landmarks import LandmarkMap
-from latentworld.memory.objects import ObjectParameters, ObjectTracker, Stay
+from latentworld.memory.object_memory import ObjectMemory
+from latentworld.memory.objects import ObjectParameters
 from latentworld.memory.odometry_drift import OdometryDrift
 from latentworld.memory.parameters import MemoryParameters
 from latentworld.memory.query import MemoryAnswer, MemoryQuery
 from latentworld.memory.records import Record
-from latentworld.memory.remembered import (
-    Changes,
-    RememberedObject,
-    StoodAt,
-    asked_for,
-    changes,
-    likenesses,
-    remembered,
-    stays,
-)
+from latentworld.memory.remembered import Changes, RememberedObject, changes, stays
 from latentworld.memory.search import MemorySearch
 from latentworld.memory.store import KeyframeStore
 from latentworld.types import Latent, LatentworldError, Objects, WorldState, seconds
@@ -78,8 +68,7 @@ class VisualMemory:
         self._last: WorldState | None = None
         self._since: int | None = None
         self._neural, self._learner = neural, None
-        self._object_parameters, self._tracker = object_parameters, None
-        self._landmarks = LandmarkMap(parameters.position_drift, parameters.heading_drift)
+        self._objects = ObjectMemory(self.store, parameters, object_parameters)
 
     def consider(
         self, state: WorldState, latent: Latent, thumbnail: bytes | None = None, covariance: np.ndarray | None = None,
@@ -108,7 +97,7 @@ class VisualMemory:
         shown = objects() if objects is not None else None
 
         def record(id: int) -> Record:
-            stays = () if shown is None else self._track(shown, state.pose, covariance, id)
+            stays = () if shown is None else self._objects.take(shown, state.pose, covariance, self._frame, id)
             return Record(
                 latent.stamp, self._frame, state.pose, covariance, state.p_value, self._model, latent.vector,
                 thumbnail, stays,
@@ -125,7 +114,7 @@ class VisualMemory:
         self._frame, self._since, self._last = 0, None, None
         self._gate.reset()
         self._drift.reset()
-        self._landmarks = LandmarkMap(self._parameters.position_drift, self._parameters.heading_drift)
+        self._objects.lay_frame()
 
     def query(self, query: MemoryQuery) -> MemoryAnswer:
         """What the memory holds of it: exact, over all that is durable (no more than ``commit_interval`` ago)."""
@@ -145,29 +134,11 @@ class VisualMemory:
         The likest first where a look is asked for, else the one that was seen last. Each comes with all of its history.
         """
         frame = self._frame if frame is None else frame
-        with self.store.reading() as connection:
-            things = remembered(connection, frame)
-
-        def matches(stay: StoodAt) -> bool:
-            there = place is None or (stay.frame == frame and math.dist(stay.place, place[:2]) <= radius)
-            return there and (after is None or stay.last >= after) and (before is None or stay.first <= before)
-
-        things = [thing for thing in things if any(map(matches, thing.history))]
-        if like is None:
-            return tuple(sorted(things, key=lambda thing: -thing.last.last))
-        self._check_finder(like)
-        look = asked_for(like, which)
-        if things:
-            known = likenesses(things, look, like.even)
-            things = [replace(t, likeness=float(k)) for t, k in zip(things, known, strict=True) if k > 0]
-        # A picture is of what was seen often rather than of what was seen seldom.
-        return tuple(sorted(things, key=lambda thing: -thing.likeness - math.log(thing.seen)))
+        return self._objects.find(frame, place, radius, after, before, like, which)
 
     def object(self, id: int) -> RememberedObject | None:
         """One thing, with all of its history."""
-        with self.store.reading() as connection:
-            found = remembered(connection, self._frame, id)
-        return found[0] if found else None
+        return self._objects.one(id, self._frame)
 
     def changes(
         self, since: int, place: tuple[float, float] | None = None, radius: float = math.inf, frame: int | None = None
@@ -231,7 +202,7 @@ class VisualMemory:
         Odometry drifts; a thing that is seen again says by how much. Where localisation has corrected this frame, it
         knows better, and nothing is done.
         """
-        trajectory = self._landmarks.solve()
+        trajectory = self._objects.trajectory()
         if trajectory is None:
             return False
 
@@ -275,8 +246,7 @@ class VisualMemory:
             return self.store.writer.forget(choose)
 
         gone = take_out() if self._learner is None else self._learner.forget(take_out)
-        if self._tracker is not None:
-            self._resume(self._tracker)
+        self._objects.resume()
         return len(gone)
 
     def get(self, id: int) -> Keyframe | None:
@@ -312,28 +282,6 @@ class VisualMemory:
     def failure(self) -> str:
         """Why the disk does not take what it should, "" where it does."""
         return self.store.failure or (self._learner.failure if self._learner is not None else "")
-
-    def _track(self, objects: Objects, pose: np.ndarray, covariance: np.ndarray, id: int) -> list[Stay]:
-        if self._tracker is None:
-            self._tracker = ObjectTracker(objects.model_id, self._object_parameters)
-            self._resume(self._tracker)
-        variance = 0.5 * float(covariance[0, 0] + covariance[1, 1])
-        stays = self._tracker.see(objects, pose, variance, self._frame, id)
-        self._landmarks.add(objects.stamp, pose, self._tracker.sightings)
-        return stays
-
-    def _resume(self, tracker: ObjectTracker) -> None:
-        """Let it go on with what is remembered."""
-        with self.store.reading() as connection:
-            numbers = base.state(connection, "last_object"), base.state(connection, "last_stay")
-            tracker.resume(stays(connection), *numbers)
-
-    def _check_finder(self, objects: Objects) -> None:
-        with self.store.reading() as connection:
-            known = [name for (name,) in connection.execute("SELECT DISTINCT model FROM stay")]
-        if known and objects.model_id not in known:
-            expected = " or ".join(known)
-            raise LatentworldError(f"objects: expected those that finder {expected} found, got {objects.model_id}'s")
 
     def _learning(self) -> NeuralLearner:
         if self._learner is None:

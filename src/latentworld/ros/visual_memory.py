@@ -14,17 +14,14 @@ from latentworld_ros import msg
 from latentworld_ros.srv import ForgetMemory, QueryMemory, QueryObjects
 from nav_msgs.msg import Path
 from rclpy.task import Future
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, Image
 
 from latentworld.memory import (
-    Keyframe,
     MemoryAnswer,
     MemoryParameters,
     MemoryQuery,
     ObjectParameters,
     RememberedObject,
-    StoodAt,
-    Trajectory,
     VisualMemory,
 )
 from latentworld.memory.neural import NeuralParameters
@@ -37,14 +34,14 @@ from latentworld.perception.encoder import PerceptionEncoder
 from latentworld.perception.objects import ObjectDetector
 from latentworld.ros import images, qos
 from latentworld.ros.channel import Bus
-from latentworld.ros.codecs import LATENT, STATE, from_time, to_header, to_pose2d, to_time
+from latentworld.ros.codecs import LATENT, STATE, from_time
 from latentworld.ros.diagnostics import ERROR, WARN
+from latentworld.ros.memory_codecs import keyframe_to_message, object_to_message, trajectory_of
 from latentworld.ros.models import world_model
 from latentworld.ros.moments import Moment, Moments
 from latentworld.ros.node import ManagedNode, said
 from latentworld.ros.process import run
-from latentworld.ros.tensors import from_tensor, packed, to_tensor
-from latentworld.ros.transforms import yaw_of_quaternion
+from latentworld.ros.tensors import from_tensor, to_tensor
 from latentworld.ros.worker import Worker
 from latentworld.types import Frame, Latent, LatentworldError, Objects, stamp_of
 
@@ -324,9 +321,7 @@ class VisualMemoryNode(ManagedNode):
         return self.worker.call(lambda: self._detector.find(frame), self.parameters.timeout)
 
     def _object_to_message(self, thing: RememberedObject, with_thumbnail: bool) -> msg.RememberedObject:
-        message = msg.RememberedObject(
-            id=thing.id, likeness=thing.likeness, history=[stay_to_message(stay) for stay in thing.history]
-        )
+        message = object_to_message(thing)
         if with_thumbnail and (keyframe := self._memory.get(max(thing.history, key=lambda s: s.last).keyframe)):
             message.thumbnail = keyframe_to_message(keyframe, True).thumbnail
         return message
@@ -371,40 +366,6 @@ class VisualMemoryNode(ManagedNode):
         depth = images.depth(request.depth, "depth") if request.depth.data else None
         frame = Frame(from_time(request.image.header.stamp), rgb, depth)
         return self.worker.call(lambda: self._encoder.encode(frame), self.parameters.timeout).first(self._kept)
-
-
-def trajectory_of(path: Path) -> Trajectory:
-    """Poses with their own stamps, as SLAM publishes them once it knows better."""
-    poses = [(p.pose.position.x, p.pose.position.y, yaw_of_quaternion(p.pose.orientation)) for p in path.poses]
-    stamps = np.array([from_time(p.header.stamp) for p in path.poses], np.int64)
-    return Trajectory(stamps, np.array(poses, np.float64).reshape(-1, 3), path.header.frame_id or "map")
-
-
-def stay_to_message(stay: StoodAt) -> msg.StoodAt:
-    message = msg.StoodAt(
-        frame_id=stay.frame_id, first=to_time(stay.first), last=to_time(stay.last), gone=to_time(stay.gone or 0),
-        seen=stay.seen, keyframe=stay.keyframe, last_keyframe=stay.last_keyframe,
-    )  # fmt: skip
-    message.place.x, message.place.y = map(float, stay.place)
-    return message
-
-
-def keyframe_to_message(keyframe: Keyframe, with_thumbnail: bool) -> msg.Keyframe:
-    message = msg.Keyframe(
-        id=keyframe.id,
-        stamp=to_time(keyframe.stamp),
-        pose=to_pose2d(keyframe.pose),
-        frame_id=keyframe.frame_id,
-        pose_covariance=keyframe.covariance.astype(np.float32).reshape(-1),
-        latent_distance=keyframe.latent_distance,
-        place_distance=keyframe.place_distance,
-        surprise=keyframe.surprise,
-    )
-    if with_thumbnail and keyframe.thumbnail:
-        jpeg = np.frombuffer(keyframe.thumbnail, np.uint8)
-        header = to_header(keyframe.stamp, "camera")
-        message.thumbnail = CompressedImage(header=header, format="jpeg", data=packed(jpeg, "B"))
-    return message
 
 
 def main() -> int:
