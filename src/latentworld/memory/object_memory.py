@@ -19,7 +19,7 @@ from latentworld.types import LatentworldError, Objects
 
 
 class ObjectMemory:
-    """Over the store of one ``VisualMemory``; nothing is tracked before the first frame that was searched for things."""
+    """Over the store of one ``VisualMemory``; tracks nothing before the first frame that was searched for things."""
 
     def __init__(self, store: KeyframeStore, memory: MemoryParameters, parameters: ObjectParameters | None):
         self._store, self._memory, self._parameters = store, memory, parameters
