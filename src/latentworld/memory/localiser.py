@@ -23,15 +23,16 @@ from latentworld.types import Latent, LatentworldError, Objects, turn
 
 PARTICLES, FRESH = 3000, 0.1  # hypotheses; share of them that each look adds from anywhere
 NEAREST = 50  # views that fresh ones are about
-DOUBT = 5.0  # nats by which a fresh one is less likely than those that have moved along
+DOUBT = 8.0  # nats by which a fresh one is less likely than those that have moved along
 SCATTER = np.array([0.2, 0.2, 0.15])  # m, m, rad: how far from a view one is when it looks like it
-DRIFT = np.array([0.08, 0.08, 0.06])  # the same for odometry, then and now, from one look to the next
+DRIFT = np.array([0.04, 0.04, 0.03])  # the same for odometry, then and now, from one look to the next
 ABOUT = np.array([0.4, 0.4, 0.3])  # and how far from a view another is that looks much the same
 TRUST = 0.35  # of a look: views that follow each other show much the same
 TRUST_THINGS = 0.4  # of the things that it shows
 UNSEEN = -0.5  # nats, where nothing was seen from about there
 REACH, BEYOND = 2.0, 1.0  # m about a hypothesis within which others are weighed with it, and views count for them
 DISCS = 60  # of such at most
+SAME_PLACE = (1.0, math.radians(30))  # metres, radians within which a view is of the place where one is
 MODE = np.array([0.3, 0.3, 0.3])  # within which hypotheses say the same
 MOST, BINS, LEAST = 1000, 20, 60  # of what likeness is calibrated with: views, bins, pairs
 APART = (30, 10, 3)  # keyframes between the views of a pair, as many as leave enough pairs
@@ -166,8 +167,9 @@ class MemoryLocaliser:
         weight = np.exp(self.weights[about])
         pose = pose - (weight @ off[about]) / weight.sum()
         views = self.memory.views_within(frame, pose[:2], REACH + BEYOND)
-        nearest = np.square(_off(pose[None], views.poses)[0] / ABOUT).sum(1).argmin() if len(views.ids) else 0
-        keyframe = int(views.ids[nearest]) if len(views.ids) else 0
+        off = np.abs(_off(pose[None], views.poses)[0])
+        apart = np.maximum(np.hypot(off[:, 0], off[:, 1]) / SAME_PLACE[0], off[:, 2] / SAME_PLACE[1])
+        keyframe = int(views.ids[apart.argmin()]) if len(views.ids) else 0
         return Whereabouts(frame, pose, keyframe, float(weight.sum()))
 
 
