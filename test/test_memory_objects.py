@@ -198,3 +198,20 @@ def test_things_side_by_side_that_look_alike_stay_two():
     for t in range(5):
         stays = tracker.see(replace(twins, stamp=stamp_of(t)), np.zeros(3), 0.0, 1, t)
     assert {stay.object for stay in stays} == {1, 2} and tracker.last_stay == 2
+
+
+def test_what_is_seen_while_it_is_forgotten_does_not_bring_it_back(memory):
+    for t in range(1, 4):
+        see(memory, t, {1: (2.0, 0.5)})
+    memory.flush()
+    real = memory.store.writer.forget
+
+    def forget_and_see(choose):
+        gone = real(choose)
+        see(memory, 4, {1: (2.0, 0.5)})  # the robot drives on meanwhile
+        return gone
+
+    memory.store.writer.forget = forget_and_see
+    assert memory.forget(MemoryQuery(object=1)) == 3
+    memory.flush()
+    assert memory.object(1) is None and len(memory) == 1

@@ -16,7 +16,7 @@ from latentworld.model.object_finder import ObjectFinder
 from latentworld.perception.objects import ObjectDetector
 from latentworld.sim.world import World
 from latentworld.training.driving.drivers import anywhere, free_distance
-from latentworld.types import Action, Latent, Objects, WorldState
+from latentworld.types import Action, Frame, Latent, Objects, WorldState
 
 FIRST_TEST_SEED = 2_600_000
 CLEAR = 0.25  # metres about a pose that is asked for
@@ -70,15 +70,23 @@ def visit(checkpoint: str | None, finder: str | None, settings: MemorySettings, 
     rng = np.random.default_rng([seed, 0])
     _world.reset(seed)
 
-    def asked(number: int, state: WorldState) -> bool:
-        return number % settings.every == 0
+    def asked(number: int, state: WorldState, frame: Frame) -> Objects | None:
+        return _detector.find(frame) if number % settings.every == 0 else None
 
     if seed >= settings.first_seed + settings.rooms:
         _world.relight(seed + 1)
         back = list(driven(_world, _agent, rng, settings.return_frames, asked))[:: settings.every]
         return MemoryRoom(seed, [], back, np.empty((0, 3)), np.empty((0, 0)))
     gate = KeyframeGate(MemoryParameters())
-    drive = list(driven(_world, _agent, rng, settings.frames, lambda _, state: gate.keep(state)))
+    drive = list(
+        driven(
+            _world,
+            _agent,
+            rng,
+            settings.frames,
+            lambda _, state, frame: _detector.find(frame) if gate.keep(state) else None,
+        )
+    )
     poses = asked_poses(_world, np.array([seen.truth for seen in drive]), rng, settings.asked)
     _world.reset(seed)  # what was pushed stands where it stood
     views = np.array([_agent.encoder.encode(_world.view(pose)).vector for pose in poses])
@@ -94,9 +102,9 @@ def detector(finder: str | None) -> ObjectDetector:
 
 def driven(
     world: World, agent: Agent, rng: np.random.Generator, frames: int,
-    looked_into: Callable[[int, WorldState], bool] = lambda number, state: False,
+    find: Callable[[int, WorldState, Frame], Objects | None] = lambda number, state, frame: None,
 ) -> Iterator[Seen]:  # fmt: skip
-    """What is seen on a scripted drive that begins anywhere. looked_into: whether things are sought in a frame."""
+    """What is seen on a scripted drive that begins anywhere. find: what a frame shows."""
     agent.reset()
     driver, command = anywhere(world, rng), None
     for number in range(frames):
@@ -110,7 +118,7 @@ def driven(
             agent.tracker.command(command)
         state, _ = agent.tracker.observe(latent)
         kept = latent.first(agent.model.config.kept_dim)
-        objects = _detector.find(frame) if looked_into(number, state) else None
+        objects = find(number, state, frame)
         yield Seen(replace(state, belief=np.empty(0, np.float32)), kept, truth.pose, objects)
         command = Action(latent.stamp, *map(float, driver()))
         world.step(command.linear, command.angular)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -24,6 +26,7 @@ class ObjectMemory:
     def __init__(self, store: KeyframeStore, memory: MemoryParameters, parameters: ObjectParameters | None):
         self._store, self._memory, self._parameters = store, memory, parameters
         self._tracker: ObjectTracker | None = None
+        self._lock, self._paused = threading.Lock(), False
         self.lay_frame()
 
     def lay_frame(self) -> None:
@@ -34,16 +37,32 @@ class ObjectMemory:
         self, objects: Objects, pose: np.ndarray, covariance: np.ndarray, frame: int, keyframe: int
     ) -> Sequence[Stay]:  # fmt: skip
         """What a keyframe shows that was taken at ``pose`` (3,) of laying ``frame``; answers the stays that changed."""
-        if self._tracker is None:
-            self._tracker = ObjectTracker(objects.model_id, self._parameters)
-            self.resume()
-        variance = 0.5 * float(covariance[0, 0] + covariance[1, 1])
-        changed = self._tracker.see(objects, pose, variance, frame, keyframe)
-        self._landmarks.add(objects.stamp, pose, self._tracker.sightings)
-        return changed
+        with self._lock:
+            if self._paused:
+                return ()
+            if self._tracker is None:
+                self._tracker = ObjectTracker(objects.model_id, self._parameters)
+                self._resume()
+            variance = 0.5 * float(covariance[0, 0] + covariance[1, 1])
+            changed = self._tracker.see(objects, pose, variance, frame, keyframe)
+            self._landmarks.add(objects.stamp, pose, self._tracker.sightings)
+            return changed
 
-    def resume(self) -> None:
-        """Go on with what the store holds: something may have been taken out."""
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Something is being taken out of the store: what is seen meanwhile must not put it back. Then it goes on with
+        what is left.
+        """
+        with self._lock:
+            self._paused = True
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._paused = False
+                self._resume()
+
+    def _resume(self) -> None:
         if self._tracker is not None:
             with self._store.reading() as connection:
                 numbers = base.state(connection, "last_object"), base.state(connection, "last_stay")

@@ -245,9 +245,8 @@ class VisualMemory:
         def take_out() -> set[int]:
             return self.store.writer.forget(choose)
 
-        gone = take_out() if self._learner is None else self._learner.forget(take_out)
-        self._objects.resume()
-        return len(gone)
+        with self._objects.paused():
+            return len(take_out() if self._learner is None else self._learner.forget(take_out))
 
     def get(self, id: int) -> Keyframe | None:
         """One keyframe with its thumbnail, also one that was kept a moment ago."""
