@@ -128,7 +128,7 @@ class MemoryLocaliser:
 
     def _density(self, frames: np.ndarray, poses: np.ndarray) -> np.ndarray:
         """Share of the hypotheses that are about each of these poses."""
-        near = np.exp(-0.5 * np.square(_off(poses, self.poses) / ABOUT).sum(-1))
+        near = np.exp(-0.5 * _squared(poses, self.poses, ABOUT))
         return (near * (frames[:, None] == self.frames)).mean(1)
 
     def _evidence(self, vector: np.ndarray) -> np.ndarray:
@@ -147,19 +147,20 @@ class MemoryLocaliser:
             if not len(views.ids):
                 continue
             apart = _apart(views, vector)
-            off = np.sqrt(np.square(_off(self.poses[here], views.poses) / ABOUT).sum(-1))
-            close, beside = off < 1, (off >= 1) & (off < 2)
-            near = np.exp(-0.5 * np.square(off))
-            alike = (near * close) @ self._likeness(apart) + (near * beside) @ self._likeness.beside(apart)
-            total = (near * (off < 2)).sum(1)
+            squared = _squared(self.poses[here], views.poses, ABOUT)
+            one, other = np.nonzero(squared < 4)  # few of all pairs
+            squared = squared[one, other]
+            near = np.exp(-0.5 * squared)
+            nats = np.where(squared < 1, self._likeness(apart)[other], self._likeness.beside(apart)[other])
+            total = np.bincount(one, near, len(here))
             seen = total > 0
-            told[here[seen]] = alike[seen] / total[seen]
+            told[here[seen]] = np.bincount(one, near * nats, len(here))[seen] / total[seen]
         return told
 
     def _most_likely(self) -> Whereabouts:
         drawn = self.random.choice(len(self.weights), 300, p=np.exp(self.weights))
         same = self.frames[drawn][:, None] == self.frames[drawn]
-        dense = np.exp(-0.5 * np.square(_off(self.poses[drawn], self.poses[drawn]) / MODE).sum(-1)) * same
+        dense = np.exp(-0.5 * _squared(self.poses[drawn], self.poses[drawn], MODE)) * same
         mode = drawn[dense.sum(1).argmax()]
         frame, pose = int(self.frames[mode]), self.poses[mode]
         off = _off(pose[None], self.poses)[0]
@@ -192,7 +193,7 @@ class Likeness:
         enough.
         """
         apart = pairwise_distances(views.looks)
-        off = np.sqrt(np.square(_off(views.poses, views.poses) / ABOUT).sum(-1))
+        off = np.sqrt(_squared(views.poses, views.poses, ABOUT))
         comparable = views.frames[:, None] == views.frames
         _, elsewhere = same_and_other_place(views.frames, views.poses)
         for least in APART:
@@ -237,3 +238,20 @@ def _off(ones: np.ndarray, others: np.ndarray) -> np.ndarray:
     off = ones[:, None] - others
     off[..., 2] = turn(off[..., 2])
     return off
+
+
+def _squared(ones: np.ndarray, others: np.ndarray, unit: np.ndarray) -> np.ndarray:
+    """(N, M) float32: squared distances of poses (N, 3) from poses (M, 3), in units (3,); headings by the chord. All
+    pairs are one product of matrices.
+    """
+    one, other = ((_embedded(poses) - _embedded(ones).mean(0)) / unit[[0, 1, 2, 2]] for poses in (ones, others))
+    one, other = one.astype(np.float32), other.astype(np.float32)
+    squared = one @ (-2 * other.T)
+    squared += np.square(one).sum(1)[:, None]
+    squared += np.square(other).sum(1)
+    return np.maximum(squared, 0, out=squared)
+
+
+def _embedded(poses: np.ndarray) -> np.ndarray:
+    """(N, 3) -> (N, 4): x, y, cos, sin, where headings are near each other across half a turn too."""
+    return np.column_stack([poses[:, :2], np.cos(poses[:, 2]), np.sin(poses[:, 2])])
