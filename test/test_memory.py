@@ -13,10 +13,11 @@ from walks import ALL, DIMENSIONS, MODEL, as_kept, filled, latent_at, state_at, 
 from latentworld.memory import KeyframeGate, MemoryParameters, MemoryQuery, VisualMemory
 from latentworld.memory.familiarity import equal_error
 from latentworld.memory.odometry_drift import OdometryDrift
-from latentworld.memory.search import distances
+from latentworld.memory.search import distances, within
 from latentworld.types import NANOSECONDS, LatentworldError, stamp_of
 
 OTHER = "ba9876543210"
+SURPRISING = 7  # of so many keyframes one surprises
 
 
 @pytest.fixture
@@ -28,7 +29,8 @@ def walk():
 def memory(tmp_path, walk):
     with VisualMemory(tmp_path / "memory.sqlite", MODEL, ALL) as memory:
         for number, (t, pose, vector) in enumerate(zip(*walk, strict=True), 1):
-            assert memory.consider(state_at(t, pose), latent_at(t, vector), b"jpeg %d" % number) == number
+            state = state_at(t, pose, p_value=0.001 if number % SURPRISING == 0 else 0.5)
+            assert memory.consider(state, latent_at(t, vector), b"jpeg %d" % number) == number
         memory.flush()
         yield memory
 
@@ -39,6 +41,8 @@ def reference(walk, query: MemoryQuery) -> list[int]:
     stamps = np.array([stamp_of(t) for t in times])
     after, before = query.after or 0, query.before or stamps[-1]
     keep = (stamps >= after) & (stamps <= before)
+    if query.surprise is not None:
+        keep &= np.arange(1, len(stamps) + 1) % SURPRISING == 0
     key = -stamps.astype(float)
     if query.after and query.before:
         key = np.abs(stamps - (after + before) // 2)
@@ -58,7 +62,7 @@ def test_a_keyframe_comes_back_as_it_was_kept(memory, walk):
     found = memory.get(200)
     assert (found.id, found.stamp, found.model_id, found.frame_id) == (200, stamp_of(times[199]), MODEL, "odom")
     np.testing.assert_array_equal(found.pose, poses[199])
-    assert found.thumbnail == b"jpeg 200" and found.surprise == 0.5
+    assert found.thumbnail == b"jpeg 200" and found.surprise == 0.5 and memory.get(203).surprise == pytest.approx(0.001)
     assert np.linalg.eigvalsh(found.covariance).min() > 0
     assert memory.get(401) is None and len(memory) == 400
 
@@ -77,9 +81,9 @@ def test_a_keyframe_kept_a_moment_ago_can_be_had(tmp_path, walk):
 def test_every_combination_of_keys_is_exact(memory, walk, latent, place, radius):
     times, _, vectors = walk
     key = latent_at(0, vectors[77] + 0.1) if latent else None
-    for after, before, limit in product((None, 100.0), (None, 180.0), (1, 7, 1000)):
+    for after, before, surprise, limit in product((None, 100.0), (None, 180.0), (None, 0.01), (1, 7, 1000)):
         after, before = (None if t is None else stamp_of(times[0] + t) for t in (after, before))
-        query = MemoryQuery(key, place, radius, after=after, before=before, limit=limit)
+        query = MemoryQuery(key, place, radius, after=after, before=before, surprise=surprise, limit=limit)
         answer = memory.query(query)
         assert [k.id for k in answer.keyframes] == reference(walk, query), query
         for found in answer.keyframes:
@@ -92,6 +96,20 @@ def test_thumbnails_come_when_asked_for(memory):
         b"jpeg 400",
         b"jpeg 399",
     ]
+
+
+def test_what_lies_within_a_radius_is_as_sure_as_its_pose(memory):
+    random = np.random.default_rng(5)
+    turn = np.array([[0.8, -0.6], [0.6, 0.8]])
+    spread = turn @ np.diag([0.25, 0.01]) @ turn.T
+    at = np.array([[0.1, 0.2], [0.9, 0.0], [2.0, 2.0]])
+    drawn = random.multivariate_normal((0, 0), spread, 200_000)
+    for off, sure in zip(at, within(at, np.tile(spread, (3, 1, 1)), 1.0), strict=True):
+        assert sure == pytest.approx((np.hypot(*(drawn + off).T) <= 1.0).mean(), abs=0.03)
+    near = memory.query(MemoryQuery(place=(0.5, 0.3), radius=1.0, limit=1000)).keyframes
+    assert near[0].confidence == 1 > near[-1].confidence > 0.5  # 2 cm and 5 cm of drift, 0.1 m and 0.97 m away
+    assert all(k.confidence == 1 for k in memory.query(MemoryQuery(place=(0.5, 0.3))).keyframes)
+    assert math.isnan(memory.query(MemoryQuery()).keyframes[0].confidence)
 
 
 def test_never_seen_is_told_from_seen(tmp_path):
@@ -116,6 +134,8 @@ def test_never_seen_is_told_from_seen(tmp_path):
         assert np.mean([a.never_seen for a in seen]) < 0.1
         assert np.mean([a.never_seen for a in unseen]) > 0.9
         assert len({a.threshold for a in seen + unseen}) == 1
+        assert np.mean([a.keyframes[0].confidence for a in seen]) > 0.8
+        assert np.mean([a.keyframes[0].confidence for a in unseen]) < 0.2
         assert memory.query(MemoryQuery(place=(900.0, 0.0), radius=1.0)).never_seen
         assert not memory.query(MemoryQuery(place=(900.0, 0.0))).never_seen  # the nearest there is
 

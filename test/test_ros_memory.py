@@ -228,6 +228,14 @@ def test_moments_meet_in_any_order():
     assert moments.latent(latent(3)) == moments.state(state_of(3)) == moments.latent(latent(4)) == []
     assert [(m.state.stamp, m.picture) for m in moments.state(state_of(4))] == [(3, None)]  # its picture never came
     assert moments.picture(3, "c") == []
+    moments = Moments(depth_tolerance=2)
+    assert moments.depth(1, "depth") == moments.state(state_of(10)) == moments.latent(latent(10)) == []
+    assert moments.picture(10, "a") == moments.depth(13, "late") == []  # where depth comes it is waited for
+    assert [m.depth for m in moments.depth(12, "depth")] == ["depth"]
+    assert moments.state(state_of(20)) == moments.latent(latent(20)) == moments.picture(20, "b") == []
+    assert moments.latent(latent(30)) == []
+    assert [(m.picture, m.depth) for m in moments.state(state_of(30))] == [("b", None)]  # but no longer than that
+    moments = Moments()
     for t in range(5, 30):
         assert moments.state(state_of(t)) == []  # no latent: nothing met, nothing piles up
     assert [m.state.stamp for m in moments.latent(latent(29))] == []

@@ -40,6 +40,7 @@ def commands(encode: Encode, remember: Remember) -> typer.Typer:
         frame: Laying = None,
         after: After = None,
         before: Before = None,
+        surprise: Annotated[Optional[float], typer.Option(help="Only what surprised: p-value at most.")] = None,
         thing: Annotated[Optional[int], typer.Option("--object", help="That show this thing; see objects.")] = None,
         qdrant: Annotated[Optional[str], typer.Option(help="Ask the fleet's Qdrant; see sync.")] = None,
         place_in: Annotated[Optional[str], typer.Option(help="Of a fleet: frame that X Y are in, such as map.")] = None,
@@ -61,7 +62,9 @@ def commands(encode: Encode, remember: Remember) -> typer.Typer:
 
         latent = encode(read_frame(image, depth), checkpoint) if image else None
         after, before = (None if text is None else parse_time(text) for text in (after, before))
-        query = MemoryQuery(latent, near, radius, frame, after, before, thing, limit, thumbnails=True)
+        query = MemoryQuery(
+            latent, near, radius, frame, after, before, surprise, thing, limit=limit, thumbnails=True
+        )  # fmt: skip
         with VisualMemory(path) as memory:
             if qdrant is None:
                 answer = memory.query(query)
@@ -127,7 +130,7 @@ def commands(encode: Encode, remember: Remember) -> typer.Typer:
         after, before = (None if text is None else parse_time(text) for text in (after, before))
         with VisualMemory(path) as memory:
             model_id, newest = memory.model_id, memory.store.newest_frame
-        query = MemoryQuery(latent, near, radius, newest if frame is None else frame, after, before, thing)
+        query = MemoryQuery(latent, near, radius, newest if frame is None else frame, after, before, object=thing)
         with VisualMemory(path, model_id) as memory:
             typer.echo(f"{memory.forget(query, within)} keyframes forgotten, {len(memory)} left")
 

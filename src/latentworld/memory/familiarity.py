@@ -1,10 +1,13 @@
-"""From which latent distance on nothing in the memory counts as the same: "never seen"."""
+"""What a latent distance tells: how likely it is that two views are of one place, and from where on nothing in the
+memory counts as the same: "never seen".
+"""
 
 from __future__ import annotations
 
 import math
 import sqlite3
 import threading
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,10 +16,28 @@ from latentworld.memory.lookup import newest_views
 SAME_PLACE = (0.5, math.radians(30))  # metres and radians within which two views are of one place
 OTHER_PLACE = (1.0, math.radians(60))  # metres or radians beyond which they are not
 MOST, LEAST = 500, 20  # keyframes it is calibrated with
+BINS = 20  # of distances, equally many in each
 GROWTH = 1.05  # of the memory before it is calibrated anew
 
 
-class NeverSeenThreshold:
+class Familiarity(NamedTuple):
+    """threshold: Euclidean latent distance beyond which nothing counts as the same; infinite: too little is held to
+    tell. curve: nats that a distance speaks for one place; ``None`` with too little.
+    """
+
+    threshold: float = math.inf
+    curve: Curve | None = None
+
+    def confidence(self, distance: np.ndarray) -> np.ndarray:
+        """Probability (n,) that what lies at latent distances (n,) is of the same place, beforehand as likely as not;
+        NaN where that can't be told.
+        """
+        if self.curve is None:
+            return np.full(len(distance), math.nan)
+        return 1 / (1 + np.exp(-self.curve(distance)))
+
+
+class FamiliarityGauge:
     """Set by a person, or calibrated from what is stored, with the poses as teacher.
 
     Of the newest 500 keyframes, how far is the nearest latent seen from the same place, and how far the nearest one
@@ -25,30 +46,30 @@ class NeverSeenThreshold:
     """
 
     def __init__(self, model_id: str, distance: float = 0.0):
-        """distance: used as it is where > 0."""
+        """distance: threshold that is used as it is where > 0."""
         self._model_id, self._fixed = model_id, distance
         self._lock = threading.Lock()
-        self._calibrated, self._value = 0, math.inf  # the newest keyframe then
+        self._calibrated, self._found = 0, Familiarity()  # the newest keyframe then
 
-    def value(self, connection: sqlite3.Connection, looks: int) -> float:
-        """Euclidean latent distance over the last ``looks`` dimensions."""
-        if self._fixed > 0:
-            return self._fixed
+    def read(self, connection: sqlite3.Connection, looks: int) -> Familiarity:
+        """For distances over the last ``looks`` dimensions."""
         with self._lock:
             newest = connection.execute("SELECT max(id) FROM keyframe").fetchone()[0] or 0
             if newest > GROWTH * self._calibrated:
-                self._calibrated, self._value = newest, self._calibrate(connection, looks)
-            return self._value
+                self._calibrated, self._found = newest, self._calibrate(connection, looks)
+            return self._found._replace(threshold=self._fixed) if self._fixed > 0 else self._found
 
-    def _calibrate(self, connection: sqlite3.Connection, looks: int) -> float:
+    def _calibrate(self, connection: sqlite3.Connection, looks: int) -> Familiarity:
         views = newest_views(connection, self._model_id, MOST, looks)
         if len(views.ids) < LEAST:
-            return math.inf
+            return Familiarity()
         same, other = same_and_other_place(views.frames, views.poses)
         apart = pairwise_distances(views.looks)
         known, new = (np.where(pairs, apart, np.inf).min(1) for pairs in (same, other))
         known, new = known[np.isfinite(known)], new[np.isfinite(new)]
-        return equal_error(known, new) if min(len(known), len(new)) >= LEAST else math.inf
+        if min(len(known), len(new)) < LEAST:
+            return Familiarity()
+        return Familiarity(equal_error(known, new), Curve.between(known, new, LEAST))
 
 
 def same_and_other_place(frames: np.ndarray, poses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -74,3 +95,26 @@ def equal_error(known: np.ndarray, new: np.ndarray) -> float:
     called_new = 1 - np.searchsorted(np.sort(known), candidates, side="right") / len(known)
     called_known = np.searchsorted(np.sort(new), candidates, side="right") / len(new)
     return float(candidates[np.abs(called_new - called_known).argmin()])
+
+
+class Curve:
+    """Nats that a distance speaks for one kind of pairs and against another."""
+
+    def __init__(self, at: np.ndarray, nats: np.ndarray):
+        self.at, self.nats = at, nats
+
+    def __call__(self, distance: np.ndarray) -> np.ndarray:
+        return np.interp(distance, self.at, self.nats)
+
+    @staticmethod
+    def between(same: np.ndarray, other: np.ndarray, least: int) -> Curve | None:
+        """Distances of either kind of pairs; ``None`` where one has fewer than ``least``."""
+        if min(len(same), len(other)) < least:
+            return None
+        edges = np.quantile(np.concatenate([same, other[:: max(1, len(other) // len(same))]]), np.linspace(0, 1, BINS))
+        inside = np.unique(edges[1:-1])
+        bins = np.concatenate([[0.0], inside, [np.inf]])
+        known, new = (np.histogram(part, bins)[0] + 1.0 for part in (same, other))
+        nats = np.log(known / known.sum()) - np.log(new / new.sum())
+        middle = np.concatenate([[0.5 * inside[0]], 0.5 * (inside[1:] + inside[:-1]), [inside[-1]]])
+        return Curve(middle, np.minimum.accumulate(nats))  # farther is never more alike

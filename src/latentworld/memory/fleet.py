@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from qdrant_client import QdrantClient
 
 PIECE = 1024  # rows sent at once
-INDEXED = {"robot": "keyword", "frame": "keyword", "stamp": "integer", "x": "float", "y": "float", "id": "integer"}
+INDEXED = {
+    "robot": "keyword", "frame": "keyword", "stamp": "integer", "id": "integer", "x": "float", "y": "float",
+    "surprise": "float",
+}  # fmt: skip
 SPACE = uuid.UUID("1f0c7f5e-7a44-5a52-9d0e-5b6f1e0d7c11")  # of the numbers of points
 
 
@@ -203,6 +206,8 @@ class FleetMemory:
             must.append(m.FieldCondition(key="robot", match=m.MatchValue(value=robot)))
         if query.after is not None or query.before is not None:
             must.append(m.FieldCondition(key="stamp", range=m.Range(gte=query.after, lte=query.before)))
+        if query.surprise is not None:
+            must.append(m.FieldCondition(key="surprise", range=m.Range(lte=query.surprise)))
         if query.place is not None:
             must.append(m.FieldCondition(key="frame", match=m.MatchValue(value=frame)))
             for key, at in zip("xy", query.place, strict=False):

@@ -17,8 +17,10 @@ class Keyframe:
 
     stamp: exposure (ns). pose: (3,) float64 x, y, yaw in frame ``frame_id`` at the stamp; covariance: (3, 3) of it.
     frame: number of the laying of that frame. surprise: p-value when it was kept. latent_distance: Euclidean;
-    place_distance: metres; both NaN where not asked for. thumbnail: JPEG, ``None`` without. robot: whose it is, where
-    several were asked.
+    place_distance: metres; both NaN where not asked for. confidence: probability that it is what was asked for: of the
+    place that the latent is of (beforehand as likely as not), and truly within the radius of the place that was asked
+    for, as far as its own is known; NaN where neither was. thumbnail: JPEG, ``None`` without. robot: whose it is,
+    where several were asked.
     """
 
     id: int
@@ -31,6 +33,7 @@ class Keyframe:
     model_id: str
     latent_distance: float = math.nan
     place_distance: float = math.nan
+    confidence: float = math.nan
     thumbnail: bytes | None = None
     robot: str = ""
 

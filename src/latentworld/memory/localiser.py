@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from latentworld.memory.familiarity import pairwise_distances, same_and_other_place
+from latentworld.memory.familiarity import Curve, pairwise_distances, same_and_other_place
 from latentworld.memory.known_things import KnownThings
 from latentworld.memory.lookup import Views
 from latentworld.memory.query import MemoryQuery
@@ -34,7 +34,7 @@ REACH, BEYOND = 2.0, 1.0  # m about a hypothesis within which others are weighed
 DISCS = 60  # of such at most
 SAME_PLACE = (1.0, math.radians(30))  # metres, radians within which a view is of the place where one is
 MODE = np.array([0.3, 0.3, 0.3])  # within which hypotheses say the same
-MOST, BINS, LEAST = 1000, 20, 60  # of what likeness is calibrated with: views, bins, pairs
+MOST, LEAST = 1000, 60  # of what likeness is calibrated with: views, pairs
 APART = (30, 10, 3)  # keyframes between the views of a pair, as many as leave enough pairs
 
 
@@ -199,33 +199,10 @@ class Likeness:
         for least in APART:
             later = comparable & (np.abs(views.ids[:, None] - views.ids) > least)
             others = apart[elsewhere & later]
-            curves = [Curve.between(apart[(off >= low) & (off < low + 1) & later], others) for low in (0, 1)]
+            curves = [Curve.between(apart[(off >= low) & (off < low + 1) & later], others, LEAST) for low in (0, 1)]
             if None not in curves:
                 return Likeness(*curves)
         return None
-
-
-class Curve:
-    """Nats that a distance speaks for one kind of pairs and against another."""
-
-    def __init__(self, at: np.ndarray, nats: np.ndarray):
-        self.at, self.nats = at, nats
-
-    def __call__(self, distance: np.ndarray) -> np.ndarray:
-        return np.interp(distance, self.at, self.nats)
-
-    @staticmethod
-    def between(same: np.ndarray, other: np.ndarray) -> Curve | None:
-        """Distances of either kind of pairs; ``None`` where there are too few."""
-        if min(len(same), len(other)) < LEAST:
-            return None
-        edges = np.quantile(np.concatenate([same, other[:: max(1, len(other) // len(same))]]), np.linspace(0, 1, BINS))
-        inside = np.unique(edges[1:-1])
-        bins = np.concatenate([[0.0], inside, [np.inf]])
-        known, new = (np.histogram(part, bins)[0] + 1.0 for part in (same, other))
-        nats = np.log(known / known.sum()) - np.log(new / new.sum())
-        middle = np.concatenate([[0.5 * inside[0]], 0.5 * (inside[1:] + inside[:-1]), [inside[-1]]])
-        return Curve(middle, np.minimum.accumulate(nats))  # farther is never more alike
 
 
 def _apart(views: Views, vector: np.ndarray) -> np.ndarray:

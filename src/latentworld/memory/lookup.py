@@ -54,12 +54,13 @@ def matching(
     connection: sqlite3.Connection, query: MemoryQuery, submaps: np.ndarray, radius: float,
     model_id: str | None = None, dimensions: int = 0, nearest: int = 0,
 ) -> Matching:  # fmt: skip
-    """All within the query's time and within ``radius`` of its place.
+    """All within the query's time and surprise, and within ``radius`` of its place.
 
     submaps: those that may hold any, from ``overlapping``. dimensions: S, of the looks that are read. nearest: of the
     rows that are nearest to the place so many are enough, and a few more come; 0: all.
     """
     values = {"first": _span(query)[0], "last": _span(query)[1], "dimensions": -dimensions, "model": model_id}
+    values["surprise"] = query.surprise
     order = "ORDER BY (k.x - s.x) * (k.x - s.x) + (k.y - s.y) * (k.y - s.y), k.id DESC LIMIT :most" if nearest else ""
     reach = FAR if query.place is None else min(radius * (1 + 1e-9) + 1e-9, FAR)  # rounding must leave out nothing
     found = connection.execute(
@@ -68,6 +69,7 @@ def matching(
         SELECT k.id, k.submap, k.x, k.y, k.yaw, {"k.step, substr(k.latent, :dimensions)" if dimensions else "0, x''"}
         FROM s CROSS JOIN keyframe k ON k.id BETWEEN s.first AND s.last
         WHERE k.stamp BETWEEN :first AND :last {f"AND k.model = {_MODEL}" if model_id else ""}
+        {"" if query.surprise is None else "AND k.surprise <= :surprise"}
         AND (k.x - s.x) * (k.x - s.x) + (k.y - s.y) * (k.y - s.y) <= :reach {order}""",
         values | {"submaps": json.dumps(_seen_from(query, submaps)), "reach": reach * reach, "most": nearest + NEARLY},
     ).fetchall()
@@ -92,13 +94,15 @@ def _seen_from(query: MemoryQuery, submaps: np.ndarray) -> list[list[float]]:
 
 
 def filter_of(query: MemoryQuery, submaps: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """Which rows (n,) of ROW match the query's place and time: (n,) bool. submaps: as for ``matching``."""
+    """Which rows (n,) of ROW match the query's place, time and surprise: (n,) bool. submaps: as for ``matching``."""
     after, before = _span(query)
     known = np.sort(submaps[:, 0])
 
     def matches(heads: np.ndarray) -> np.ndarray:
         stamps = heads["stamp"]
         keep = (stamps >= after) & (stamps <= before) & np.isin(heads["submap"], known)
+        if query.surprise is not None:
+            keep &= heads["surprise"] <= query.surprise
         if query.place is not None:
             some = np.flatnonzero(keep)
             keep[some] = _away(query, submaps, heads["submap"][some], heads["pose"][some]) <= query.radius
@@ -133,11 +137,12 @@ def nearest_stamps(connection: sqlite3.Connection, query: MemoryQuery) -> np.nda
         target = LAST if query.after is None else after
     else:
         target = before if query.after is None else (after + before) // 2
-    rows = "SELECT * FROM (SELECT id, stamp FROM keyframe"
+    most = math.inf if query.surprise is None else query.surprise
+    rows = "SELECT * FROM (SELECT id, stamp FROM keyframe WHERE surprise <= ? AND"
     found = connection.execute(
-        f"""{rows} WHERE stamp BETWEEN ? AND ? ORDER BY stamp DESC, id DESC LIMIT ?) UNION ALL
-        {rows} WHERE stamp > ? AND stamp <= ? ORDER BY stamp, id DESC LIMIT ?)""",
-        (after, target, query.limit, target, before, query.limit),
+        f"""{rows} stamp BETWEEN ? AND ? ORDER BY stamp DESC, id DESC LIMIT ?) UNION ALL
+        {rows} stamp > ? AND stamp <= ? ORDER BY stamp, id DESC LIMIT ?)""",
+        (most, after, target, query.limit, most, target, before, query.limit),
     ).fetchall()
     found.sort(key=lambda row: (abs(row[1] - target), -row[0]))
     return np.array([id for id, _ in found[: query.limit]], np.int64)
@@ -148,7 +153,7 @@ def showing(connection: sqlite3.Connection, object: int) -> np.ndarray:
     query = (
         "SELECT keyframe FROM stay WHERE object = :object UNION SELECT last_keyframe FROM stay WHERE object = :object"
     )
-    return np.array([id for (id,) in connection.execute(query, {"object": object})], np.int64)
+    return np.unique(np.array([id for (id,) in connection.execute(query, {"object": object})], np.int64))
 
 
 def may_show(connection: sqlite3.Connection, object: int) -> list[int]:

@@ -19,7 +19,8 @@ class MemoryQuery:
 
     latent: rank by distance to it. place: (x, y) or a pose, metres, in the laying ``frame`` (default: the one in force;
     in a memory opened for reading, the newest); only what lies within ``radius`` metres of it. after, before: only
-    stamps (ns) in this span, both ends included. object: only what shows this thing, best and last at each place.
+    stamps (ns) in this span, both ends included. surprise: only what was so unlikely when it was seen, or more: a
+    p-value. object: only what shows this thing, best and last at each place.
 
     Ranked by latent distance where a latent is given, else by place distance, else by nearness in time: to ``after`` or
     ``before`` where one of them is given, to the middle of the span where both are, to now where none is.
@@ -31,6 +32,7 @@ class MemoryQuery:
     frame: int | None = None
     after: int | None = None
     before: int | None = None
+    surprise: float | None = None
     object: int | None = None
     limit: int = 5
     thumbnails: bool = False
@@ -40,10 +42,17 @@ class MemoryQuery:
             raise LatentworldError(f"memory query place: expected finite x, y in metres, got {self.place}")
         if not self.radius > 0:
             raise LatentworldError(f"memory query radius: expected more than 0 m, got {self.radius}")
+        if self.surprise is not None and not 0 <= self.surprise <= 1:
+            raise LatentworldError(f"memory query surprise: expected a p-value from 0 to 1, got {self.surprise}")
         if not 1 <= self.limit <= MOST:
             raise LatentworldError(f"memory query limit: expected 1 to {MOST}, got {self.limit}")
         if None not in (self.after, self.before) and self.after > self.before:
             raise LatentworldError(f"memory query time: expected after <= before, got {self.after} > {self.before}")
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether a place, a time or a surprise is asked for."""
+        return any(key is not None for key in (self.place, self.after, self.before, self.surprise))
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ def answer_table(answer: MemoryAnswer) -> Table:
         "frame": [k.frame_id for k in answer.keyframes],
         "latent": [_number(k.latent_distance) for k in answer.keyframes],
         "m away": [_number(k.place_distance) for k in answer.keyframes],
+        "sure": ["" if math.isnan(k.confidence) else f"{k.confidence:.0%}" for k in answer.keyframes],
         "p": [_number(k.surprise) for k in answer.keyframes],
     }
     shown = {name: cells for name, cells in columns.items() if any(cells)}
@@ -84,6 +85,7 @@ def answer_json(answer: MemoryAnswer) -> str:
             "model_id": k.model_id,
             "latent_distance": _finite(k.latent_distance),
             "place_distance": _finite(k.place_distance),
+            "confidence": _finite(k.confidence),
         }
         for k in answer.keyframes
     ]

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from latentworld.memory import lookup
-from latentworld.memory.familiarity import NeverSeenThreshold
+from latentworld.memory.familiarity import Familiarity, FamiliarityGauge
 from latentworld.memory.index import LatentIndex
 from latentworld.memory.keyframes import Keyframe
 from latentworld.memory.parameters import MemoryParameters
@@ -19,6 +19,7 @@ from latentworld.memory.pictures import Pictures
 from latentworld.memory.query import MemoryAnswer, MemoryQuery
 from latentworld.memory.store import KeyframeStore
 
+NORMAL = np.random.default_rng(0).standard_normal((1024, 2))  # that probabilities are counted with
 NARROW = 16_384  # keyframes in the submaps that match, up to which each is looked at
 
 
@@ -28,7 +29,7 @@ class MemorySearch:
     def __init__(self, store: KeyframeStore, model_id: str, parameters: MemoryParameters):
         self._store, self._model_id = store, model_id
         self._index = LatentIndex(store.layout, model_id)
-        self._never_seen = NeverSeenThreshold(model_id, parameters.never_seen_distance)
+        self._familiarity = FamiliarityGauge(model_id, parameters.never_seen_distance)
 
     def answer(self, query: MemoryQuery, frame: int) -> MemoryAnswer:
         """``frame``: the laying that the query's place is in, and that keyframes elsewhere are told from."""
@@ -36,33 +37,38 @@ class MemorySearch:
         with self._one_state() as connection:
             if query.object is not None:
                 return self._of_object(connection, query, frame, pictures)
+            familiarity = Familiarity()
             if query.latent is not None:
                 ids, distance = self._nearest_latents(connection, query, frame)
-                threshold = self._never_seen.value(connection, self._looks(query))
-                never_seen = not len(ids) or bool(distance[0] > threshold)
+                familiarity = self._familiarity.read(connection, self._looks(query))
             else:
                 if query.place is not None:
                     ids = lookup.nearest_places(connection, query, frame)
                 else:
                     ids = lookup.nearest_stamps(connection, query)
-                distance, threshold, never_seen = np.full(len(ids), math.nan), math.inf, not len(ids)
+                distance = np.full(len(ids), math.nan)
             found = lookup.keyframes(connection, ids, frame, pictures)
-        ranked = (_measured(k, float(d), query, frame) for k, d in zip(found, distance, strict=True))
-        return MemoryAnswer(tuple(ranked), never_seen, threshold)
+        never_seen = not len(ids) or bool(distance[0] > familiarity.threshold)
+        ranked = _measured(found, distance, query, frame, familiarity)
+        return MemoryAnswer(tuple(ranked), never_seen, familiarity.threshold)
 
     def _of_object(self, connection, query: MemoryQuery, frame: int, pictures: Pictures | None) -> MemoryAnswer:
         """A thing is shown by few: each is looked at."""
-        ids = lookup.showing(connection, query.object)
-        distance: dict[int, float] = {}
+        shown = lookup.keyframes(connection, lookup.showing(connection, query.object), frame, pictures)
+        ids = np.array([k.id for k in shown], np.int64)
+        familiarity, distance = Familiarity(), np.full(len(ids), math.nan)
         if query.latent is not None:
             looks = self._looks(query)
+            familiarity = self._familiarity.read(connection, looks)
             some, rows = lookup.looks(connection, ids, looks)
             if len(some):
-                distance = dict(zip(some.tolist(), distances(rows, query.latent.vector[-looks:]).tolist(), strict=True))
+                distance[np.isin(ids, some)] = distances(rows, query.latent.vector[-looks:])
         found = [
-            _measured(k, distance.get(k.id, math.nan), query, frame)
-            for k in lookup.keyframes(connection, ids, frame, pictures)
-            if (query.after is None or k.stamp >= query.after) and (query.before is None or k.stamp <= query.before)
+            k
+            for k in _measured(shown, distance, query, frame, familiarity)
+            if (query.after is None or k.stamp >= query.after)
+            and (query.before is None or k.stamp <= query.before)
+            and (query.surprise is None or k.surprise <= query.surprise)
         ]
         if query.place is not None:
             found = [k for k in found if k.place_distance <= query.radius]
@@ -104,7 +110,7 @@ class MemorySearch:
     def _nearest_latents(self, connection, query: MemoryQuery, frame: int) -> tuple[np.ndarray, np.ndarray]:
         looks = self._looks(query)
         vector = query.latent.vector[-looks:]
-        if query.place is None and query.after is None and query.before is None:
+        if not query.narrowed:
             ids = self._index.candidates(connection, vector, query.limit)
         else:
             submaps = lookup.overlapping(connection, query, frame, query.radius)
@@ -131,8 +137,28 @@ def distances(rows: np.ndarray, vector: np.ndarray) -> np.ndarray:
     return np.sqrt(np.einsum("nd,nd->n", difference, difference))
 
 
-def _measured(keyframe: Keyframe, latent_distance: float, query: MemoryQuery, frame: int) -> Keyframe:
-    place_distance = math.nan
-    if query.place is not None and keyframe.frame == frame:
-        place_distance = math.dist(keyframe.pose[:2], query.place[:2])
-    return replace(keyframe, latent_distance=latent_distance, place_distance=place_distance)
+def _measured(
+    found: list[Keyframe], distance: np.ndarray, query: MemoryQuery, frame: int, familiarity: Familiarity
+) -> list[Keyframe]:
+    """Keyframes with how far each is from what was asked for, and how surely it is that. distance: (n,) of latents."""
+    if query.latent is None and query.place is None:
+        return found
+    sure = familiarity.confidence(distance) if query.latent is not None else np.ones(len(found))
+    away = np.full(len(found), math.nan)
+    if query.place is not None:
+        here = np.array([k.frame == frame for k in found], bool)
+        off = np.array([k.pose[:2] for k in found]).reshape(-1, 2) - np.asarray(query.place[:2], np.float64)
+        away[here] = np.hypot(*off[here].T)
+        spread = np.array([k.covariance[:2, :2] for k in found]).reshape(-1, 2, 2)
+        sure = sure * np.where(here, within(off, spread, query.radius), math.nan)
+    each = zip(found, distance.tolist(), away.tolist(), sure.tolist(), strict=True)
+    return [replace(k, latent_distance=d, place_distance=m, confidence=c) for k, d, m, c in each]
+
+
+def within(off: np.ndarray, covariance: np.ndarray, radius: float) -> np.ndarray:
+    """Probabilities (n,) that what lies off by (n, 2) metres, with covariances (n, 2, 2), lies within a radius."""
+    variance, axes = np.linalg.eigh(covariance)
+    spread = np.sqrt(np.maximum(variance, 0))
+    middle = np.einsum("ni,nij->nj", off, axes)  # along the axes of its uncertainty
+    points = middle[:, None] + spread[:, None] * NORMAL
+    return (np.hypot(points[..., 0], points[..., 1]) <= radius).mean(1)

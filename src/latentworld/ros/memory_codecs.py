@@ -44,6 +44,7 @@ def keyframe_to_message(keyframe: Keyframe, with_thumbnail: bool) -> msg.Keyfram
         pose_covariance=keyframe.covariance.astype(np.float32).reshape(-1),
         latent_distance=keyframe.latent_distance,
         place_distance=keyframe.place_distance,
+        confidence=keyframe.confidence,
         surprise=keyframe.surprise,
     )
     if with_thumbnail and keyframe.thumbnail:

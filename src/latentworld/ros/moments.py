@@ -1,4 +1,4 @@
-"""Latent, belief and picture of one exposure, found by their stamps, in whatever order they come."""
+"""Latent, belief, picture and depth of one exposure, found by their stamps, in whatever order they come."""
 
 from __future__ import annotations
 
@@ -10,20 +10,24 @@ MOST = 8  # of each that wait for the others
 
 
 class Moment(NamedTuple):
-    """All of one exposure; ``picture``: whatever was given as such, ``None`` where it did not come."""
+    """All of one exposure; ``picture``, ``depth``: whatever was given as such, ``None`` where it did not come."""
 
     state: WorldState
     latent: Latent
     picture: Any = None
+    depth: Any = None
 
 
 class Moments:
-    """Answers each moment once: when it is complete, or, without its picture, when the next one's belief has come.
+    """Answers each moment once: when it is complete, or, without all of it, when the next one's belief has come.
 
-    Beliefs that were carried on past their exposure are of no moment.
+    Depth belongs to it where any came of late. Beliefs that were carried on past their exposure are of no moment.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, depth_tolerance: int = 0) -> None:
+        """depth_tolerance: ns between the stamps of latent and depth."""
+        self._tolerance = depth_tolerance
+        self._depths: dict[int, Any] = {}
         self._states: dict[int, WorldState] = {}
         self._latents: dict[int, Latent] = {}
         self._pictures: dict[int, Any] = {}
@@ -37,10 +41,25 @@ class Moments:
     def picture(self, stamp: int, picture: Any) -> list[Moment]:
         return self._add(self._pictures, stamp, picture)
 
+    def depth(self, stamp: int, depth: Any) -> list[Moment]:
+        return self._add(self._depths, stamp, depth)
+
     def _add(self, waiting: dict[int, Any], stamp: int, one: Any) -> list[Moment]:
         waiting[stamp] = one
         if len(waiting) > MOST:
             del waiting[next(iter(waiting))]
         known = [stamp for stamp in self._states if stamp in self._latents]
-        ready = [stamp for stamp in known if stamp in self._pictures or stamp != known[-1]]
-        return [Moment(self._states.pop(s), self._latents.pop(s), self._pictures.pop(s, None)) for s in ready]
+        ready = [stamp for stamp in known if self._complete(stamp) or stamp != known[-1]]
+        return [
+            Moment(self._states.pop(s), self._latents.pop(s), self._pictures.pop(s, None), self._depth_at(s))
+            for s in ready
+        ]
+
+    def _complete(self, stamp: int) -> bool:
+        return stamp in self._pictures and (not self._depths or self._depth_at(stamp) is not None)
+
+    def _depth_at(self, stamp: int) -> Any:
+        """The nearest in time; one may be that of several pictures."""
+        nearest = min(self._depths, key=lambda other: abs(other - stamp), default=None)
+        near = nearest is not None and abs(nearest - stamp) <= self._tolerance
+        return self._depths[nearest] if near else None

@@ -46,7 +46,6 @@ from latentworld.ros.worker import Worker
 from latentworld.types import Frame, Latent, LatentworldError, Objects, stamp_of
 
 LIMIT, THINGS = 5, 20  # keyframes and things answered where the request names no limit
-DEPTHS = 8  # depth images that wait for their moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +94,10 @@ class VisualMemoryNode(ManagedNode):
         self._archivist = Worker()  # for what takes seconds in a long life: nobody who asks or sees must wait for it
 
     def activate(self) -> None:
-        self._moments = Moments()
+        self._moments = Moments(stamp_of(self.parameters.finder.depth_tolerance))
         self.input(LATENT, "latent_observation", qos.recording(), self._on_latent)
         self.input(STATE, "world_state", qos.recording(), self._on_state)
         self.listen(Image, "camera/image_raw", qos.camera(), self._on_image)
-        self._depths: dict[int, Image] = {}
         self._since_anchored = 0
         if self._detector is not None:
             self.listen(Image, "camera/depth/image_raw", qos.camera(), self._on_depth)
@@ -145,9 +143,7 @@ class VisualMemoryNode(ManagedNode):
         self.work(lambda: self._consider(self._moments.picture(from_time(message.header.stamp), message)))
 
     def _on_depth(self, message: Image) -> None:
-        self._depths[from_time(message.header.stamp)] = message
-        while len(self._depths) > DEPTHS:
-            del self._depths[next(iter(self._depths))]
+        self.work(lambda: self._consider(self._moments.depth(from_time(message.header.stamp), message)))
 
     def _on_camera_info(self, info: CameraInfo) -> None:
         """How wide the middle square of the picture is."""
@@ -197,16 +193,14 @@ class VisualMemoryNode(ManagedNode):
         """What a frame shows that is kept; ``None`` without depth."""
         if self._detector is None or moment.picture is None:
             return None
-        depths, stamp = list(self._depths.items()), moment.latent.stamp
-        nearest = min(depths, key=lambda item: abs(item[0] - stamp), default=None)
-        if nearest is None or abs(nearest[0] - stamp) > stamp_of(self.parameters.finder.depth_tolerance):
+        if moment.depth is None:
             said = f"{self._depth_topic}: expected depth with {self._image_topic} to keep track of things, got none"
             self.diagnostics.problem("objects", WARN, f"{said} (no depth camera? set finder.enabled: false)")
             return None
         began = time.perf_counter()
         try:
-            rgb, depth = images.colour(moment.picture, self._image_topic), images.depth(nearest[1], self._depth_topic)
-            objects = self._detector.find(Frame(stamp, rgb, depth))
+            rgb, depth = images.colour(moment.picture, self._image_topic), images.depth(moment.depth, self._depth_topic)
+            objects = self._detector.find(Frame(moment.latent.stamp, rgb, depth))
         except LatentworldError as error:
             self.diagnostics.problem("objects", WARN, str(error))
             return None
@@ -332,7 +326,8 @@ class VisualMemoryNode(ManagedNode):
                 f"object: expected the number of a thing (see query_objects), got '{request.object}'"
             )
         limits = {"object": int(request.object)} if request.object else {}
-        limits |= {"limit": request.limit or LIMIT, "thumbnails": request.with_thumbnails}
+        limits |= {"surprise": request.surprise or None, "limit": request.limit or LIMIT}
+        limits["thumbnails"] = request.with_thumbnails
         return self._matching(request, **limits)
 
     def _matching(self, request: QueryMemory.Request | ForgetMemory.Request, **limits: Any) -> MemoryQuery:
