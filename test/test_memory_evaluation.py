@@ -3,7 +3,10 @@
 import json
 import math
 
-from latentworld.evaluation.memory import MemorySettings, evaluate
+import numpy as np
+import pytest
+
+from latentworld.evaluation.memory import MemorySettings, calibration_error, evaluate
 from latentworld.evaluation.memory_objects import ObjectSettings
 
 
@@ -17,3 +20,11 @@ def test_figures_of_a_few_rooms(tmp_path):
     assert figures["place_recall_at_1"] > 0.5
     assert figures["last_seen_accuracy"] > 0.5 and figures["things_asked"] > 5 and figures["things_moved"] > 0
     assert figures["neural_error"] < figures["copy_error"]
+
+
+def test_calibration_error_is_how_far_probabilities_are_from_what_holds():
+    random = np.random.default_rng(0)
+    sure = random.uniform(0, 1, 100_000)
+    assert calibration_error(sure, random.uniform(0, 1, len(sure)) < sure) < 0.01
+    assert calibration_error(np.full(10, 0.9), np.arange(10) < 4) == pytest.approx(0.5)
+    assert np.isnan(calibration_error(np.array([]), np.array([])))

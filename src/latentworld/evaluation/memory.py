@@ -68,7 +68,7 @@ def recognition(
     """
     memory.lay_frame()  # it comes back later
     truths = {n: np.array([s.truth for m, s in kept.values() if m == n]) for n in range(len(known))}
-    right, on_the_way, distances, seen_before = [], [], [], []
+    right, on_the_way, distances, seen_before, sure, true = [], [], [], [], [], []
     for number, room in enumerate([*known, *new]):
         localiser = MemoryLocaliser(memory)
         for seen in room.back:
@@ -80,10 +80,13 @@ def recognition(
                 if not ((metres <= SAME_PLACE[0]) & (radians <= SAME_PLACE[1])).any():
                     continue  # nothing in the memory could be right
                 right.append(_same_place(kept, best.id, number, seen))
+                sure, true = [*sure, best.confidence], [*true, right[-1]]
                 on_the_way.append(_same_place(kept, place.keyframe if place else best.id, number, seen))
                 familiar = bool(((metres <= KNOWN_PLACE[0]) & (radians <= KNOWN_PLACE[1])).any())
                 if not familiar:
                     continue  # neither known nor new
+            else:
+                sure, true = [*sure, best.confidence], [*true, False]
             distances.append(best.latent_distance)
             seen_before.append(familiar)
     new_ones = ~np.array(seen_before)
@@ -91,7 +94,18 @@ def recognition(
         "place_recall_at_1": float(np.mean(on_the_way)) if right else math.nan,
         "view_recall_at_1": float(np.mean(right)) if right else math.nan, "places_asked": float(len(right)),
         "never_seen_auroc": auroc(np.array(distances), new_ones.astype(float)),
+        "confidence_error": calibration_error(np.array(sure), np.array(true)),
     }  # fmt: skip
+
+
+def calibration_error(sure: np.ndarray, true: np.ndarray) -> float:
+    """Expected calibration error (Naeini et al. 2015): how far probabilities (n,) are from how often (n,) bool holds,
+    on average over ten bins; NaN without any.
+    """
+    if not len(sure) or not np.isfinite(sure).all():
+        return math.nan
+    bins = np.minimum((10 * sure).astype(int), 9)
+    return float(sum(abs((sure - true)[bins == b].sum()) for b in range(10)) / len(sure))
 
 
 def _same_place(kept: dict[int, tuple[int, Seen]], id: int, room: int, seen: Seen) -> bool:
