@@ -27,6 +27,7 @@ FROM_PIP = {  # in no distribution -> the line of requirements.txt
     "mcap_ros2": "mcap-ros2-support",
     "imageio_ffmpeg": "imageio-ffmpeg",
     "qdrant_client": "qdrant-client",
+    "transformers": "transformers",
 }
 # Said to be missing when asked for -> the line of peers.txt.
 OPTIONAL = {"stable_worldmodel": "stable-worldmodel", "gymnasium": "gymnasium"}

@@ -8,6 +8,7 @@ from array import array
 import cv2
 import numpy as np
 import pytest
+import tiny_clip
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Pose2D, PoseStamped
 from latentworld_ros import msg
@@ -50,10 +51,10 @@ def model():
 class Scene(Graph):
     """A running node, with what it listens to published by hand."""
 
-    def __init__(self, path, checkpoint, encoder):
+    def __init__(self, path, checkpoint, encoder, **parameters):
         super().__init__(domain=unused_domain())  # several are up at once, and all drive the same way
         self.encoder, self.worker, self.path = encoder, Worker(), path
-        settings = {"path": str(path), "checkpoint": str(checkpoint), "memory.commit_interval": 0.01}
+        settings = {"path": str(path), "checkpoint": str(checkpoint), "memory.commit_interval": 0.01} | parameters
         overrides = [Parameter(name, value=value) for name, value in settings.items()]
         self.memory = VisualMemoryNode(worker=self.worker, context=self.context, parameter_overrides=overrides)
         self.add(self.memory)
@@ -72,9 +73,9 @@ class Scene(Graph):
         self.worker.close()
         super().__exit__(*error)
 
-    def drive(self, count: int) -> list[np.ndarray]:
+    def drive(self, count: int, pictures: list[np.ndarray] | None = None) -> list[np.ndarray]:
         """Pass ``count`` pictures, a metre and a second apart; returns once all are kept."""
-        pictures = [np.random.default_rng(i).integers(0, 255, (6, 8, 3), np.uint8) for i in range(count)]
+        pictures = pictures or [np.random.default_rng(i).integers(0, 255, (6, 8, 3), np.uint8) for i in range(count)]
         pictures = [cv2.resize(p, (128, 96), interpolation=cv2.INTER_CUBIC) for p in pictures]
         for i, rgb in enumerate(pictures):
             stamp = BEGIN + stamp_of(i)
@@ -111,6 +112,33 @@ def test_a_place_a_time_and_an_id_are_found(scene):
     assert scene.found(before=to_time(BEGIN + stamp_of(1.5)), use_place=True) == [1, 2]
     assert scene.found() == [6, 5, 4, 3, 2]
     assert scene.found(id=4) == [4]
+
+
+def test_words_find_what_they_describe(model, tmp_path):
+    tiny_clip.save(tmp_path / "clip")
+    random, colours = np.random.default_rng(0), [*tiny_clip.COLOURS, "red"]
+    with Scene(tmp_path / "memory.sqlite", *model, **{"text.model": str(tmp_path / "clip")}) as scene:
+        scene.drive(len(colours), [tiny_clip.picture(colour, random) for colour in colours])
+        red = scene.wait_for(
+            lambda: found if len(found := scene.found(text="a red box")) == len(colours) else None, 20, "all read"
+        )
+        assert set(red[:2]) == {1, 4}
+        assert scene.found(text="a green box", limit=1) == [2]
+        assert scene.found(text="a red box", use_place=True, place=Pose2D(x=2.0), radius=1.5, limit=1) == [4]
+        answer = scene.ask(text="a red box", object="1", surprise=2.0)
+        assert not answer.success and "expected a p-value from 0 to 1, got 2.0" in answer.message
+
+
+def test_words_are_not_understood_without_an_encoder(scene):
+    answer = scene.ask(text="a red box")
+    assert not answer.success and "expected a memory with a text encoder" in answer.message
+
+
+def test_what_surprised_is_found(scene):
+    assert scene.found(surprise=0.4) == []
+    assert len(scene.found(surprise=0.5)) == 5
+    (keyframe,) = scene.ask(use_place=True, place=Pose2D(x=2.0), radius=0.5, limit=1).keyframes
+    assert keyframe.confidence > 0.9
 
 
 def test_an_image_and_its_latent_find_the_same(scene):

@@ -19,6 +19,8 @@ from latentworld.types import Frame, Latent, LatentworldError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from latentworld.perception.text_encoder import ClipEncoder
+
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmark"
 
 app = typer.Typer(
@@ -322,7 +324,13 @@ def _remembered(bag: Path, memory: Path, *topics_and_checkpoint: Any) -> Iterato
     return remember(bag, memory, Topics(*topics), checkpoint)
 
 
-app.add_typer(memory_commands(_encoded, _remembered), name="memory")
+def _text_model(folder: Path) -> ClipEncoder:
+    from latentworld.perception.text_encoder import ClipEncoder
+
+    return ClipEncoder.load(folder)
+
+
+app.add_typer(memory_commands(_encoded, _remembered, _text_model), name="memory")
 
 
 def _pairs(remaps: list[str]) -> dict[str, str]:

@@ -6,14 +6,19 @@ import math
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from latentworld.memory.parameters import DEFAULT_PATH
 from latentworld.types import NANOSECONDS, Frame, Latent, LatentworldError, stamp_of
 
+if TYPE_CHECKING:  # numpy and SQLite take a while to load, and --help needs none
+    from latentworld.memory import VisualMemory
+    from latentworld.memory.text_search import TextEncoder
+
 Remember = Callable[..., Iterator[Optional[int]]]  # bag, memory, image, depth, odom, cmd_vel, checkpoint
+TextModel = Callable[[Path], "TextEncoder"]  # folder
 Encode = Callable[[Frame, Optional[Path]], Latent]  # frame, checkpoint (None: the shipped one)
 
 Memory = Annotated[Path, typer.Option("--path", help="The file the memory lives in.")]
@@ -26,9 +31,9 @@ Before = Annotated[Optional[str], typer.Option(help="As --after.")]
 Checkpoint = Annotated[Optional[Path], typer.Option(help="Weights, if not the shipped ones.")]
 
 
-def commands(encode: Encode, remember: Remember) -> typer.Typer:
-    """The subcommands. ``encode`` makes a latent of a picture, ``remember`` keyframes of a bag: neither perception nor
-    ROS is part of the memory.
+def commands(encode: Encode, remember: Remember, text_model: TextModel) -> typer.Typer:
+    """The subcommands. ``encode`` makes a latent of a picture, ``remember`` keyframes of a bag, ``text_model`` loads
+    what puts pictures and words in one space: neither perception nor ROS is part of the memory.
     """
     app = typer.Typer(help="Ask what a robot saw, where and when.", no_args_is_help=True)
 
@@ -42,6 +47,10 @@ def commands(encode: Encode, remember: Remember) -> typer.Typer:
         before: Before = None,
         surprise: Annotated[Optional[float], typer.Option(help="Only what surprised: p-value at most.")] = None,
         thing: Annotated[Optional[int], typer.Option("--object", help="That show this thing; see objects.")] = None,
+        text: Annotated[Optional[str], typer.Option(help="That these words describe: takes --text-model.")] = None,
+        clip: Annotated[
+            Optional[Path], typer.Option("--text-model", help="Folder of CLIP or its kin: model.safetensors and so on.")
+        ] = None,
         qdrant: Annotated[Optional[str], typer.Option(help="Ask the fleet's Qdrant; see sync.")] = None,
         place_in: Annotated[Optional[str], typer.Option(help="Of a fleet: frame that X Y are in, such as map.")] = None,
         image: Annotated[Optional[Path], typer.Option(help="Nearest to what this picture shows.")] = None,
@@ -63,9 +72,13 @@ def commands(encode: Encode, remember: Remember) -> typer.Typer:
         latent = encode(read_frame(image, depth), checkpoint) if image else None
         after, before = (None if text is None else parse_time(text) for text in (after, before))
         query = MemoryQuery(
-            latent, near, radius, frame, after, before, surprise, thing, limit=limit, thumbnails=True
+            latent, near, radius, frame, after, before, surprise, thing, text, limit, thumbnails=True
         )  # fmt: skip
-        with VisualMemory(path) as memory:
+        if text is not None and clip is None:
+            raise LatentworldError("text: expected --text-model, a folder of CLIP or its kin, got none")
+        with VisualMemory(path, text=None if clip is None else text_model(clip)) as memory:
+            if text is not None and qdrant is None:
+                read_pictures(memory)
             if qdrant is None:
                 answer = memory.query(query)
             else:
@@ -189,6 +202,15 @@ def commands(encode: Encode, remember: Remember) -> typer.Typer:
         Console().print(summary_table(path))
 
     return app
+
+
+def read_pictures(memory: VisualMemory) -> None:
+    """Those that the text encoder has not seen, once; with a bar."""
+    from rich.progress import Progress
+
+    with Progress(transient=True) as progress:
+        bar = progress.add_task("reading pictures", total=None)
+        memory.read_pictures(tell=lambda done, total: progress.update(bar, completed=done, total=total))
 
 
 def parse_time(text: str) -> int:

@@ -101,6 +101,8 @@ class FleetMemory:
             raise LatentworldError("fleet query: expected the frame that the place is in, got none")
         if query.object is not None:
             raise LatentworldError("fleet query: things are each robot's own; ask its memory")
+        if query.text is not None:
+            raise LatentworldError("fleet query: words are not known to it; ask a robot's memory")
         if not self._client.collection_exists(self.collection):
             return MemoryAnswer((), True)
         only = self._filter(query, robot, frame)

@@ -1,5 +1,5 @@
-"""Taking keyframes out of every file: base, segments, journals, pictures, a network's weights, and bases that were
-moved aside.
+"""Taking keyframes out of every file: base, segments, journals, pictures, what was made of these, a network's
+weights, and bases that were moved aside.
 
 What is to go is written down first, so that a crash in the middle is finished at the next opening.
 """
@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from latentworld.memory import base, journal, segment
+from latentworld.memory import base, journal, picture_vectors, segment
 from latentworld.memory.files import publish, settle
 from latentworld.memory.journal import Journal, write_whole
 from latentworld.memory.layout import Layout, Sealed
@@ -81,6 +81,7 @@ def take_out(layout: Layout, connection: sqlite3.Connection, going: Going, for_g
     named = {pack for some in _pieces(ids) for (pack,) in connection.execute(query, (some,))}
     pictures.drop(ids, named, everywhere=for_good)
     _from_base(connection, going, pictures, for_good)
+    picture_vectors.take_out(layout.folder, ids)
     known = np.sort(np.fromiter(ids, np.int64, len(ids)))
     for sealed in layout.segments():
         if for_good or np.diff(np.searchsorted(known, (sealed.first, sealed.last + 1))):

@@ -20,10 +20,11 @@ class MemoryQuery:
     latent: rank by distance to it. place: (x, y) or a pose, metres, in the laying ``frame`` (default: the one in force;
     in a memory opened for reading, the newest); only what lies within ``radius`` metres of it. after, before: only
     stamps (ns) in this span, both ends included. surprise: only what was so unlikely when it was seen, or more: a
-    p-value. object: only what shows this thing, best and last at each place.
+    p-value. object: only what shows this thing, best and last at each place. text: rank by how well these words
+    describe the picture, in place of a latent; takes a memory with a text encoder, and nothing is "never seen" by it.
 
-    Ranked by latent distance where a latent is given, else by place distance, else by nearness in time: to ``after`` or
-    ``before`` where one of them is given, to the middle of the span where both are, to now where none is.
+    Ranked by distance from latent or text where one is given, else by place distance, else by nearness in time: to
+    ``after`` or ``before`` where one of them is given, to the middle of the span where both are, to now where none is.
     """
 
     latent: Latent | None = None
@@ -34,6 +35,7 @@ class MemoryQuery:
     before: int | None = None
     surprise: float | None = None
     object: int | None = None
+    text: str | None = None
     limit: int = 5
     thumbnails: bool = False
 
@@ -44,6 +46,9 @@ class MemoryQuery:
             raise LatentworldError(f"memory query radius: expected more than 0 m, got {self.radius}")
         if self.surprise is not None and not 0 <= self.surprise <= 1:
             raise LatentworldError(f"memory query surprise: expected a p-value from 0 to 1, got {self.surprise}")
+        if self.text is not None and (self.latent is not None or not self.text.strip()):
+            got = "both" if self.latent is not None else "no words"
+            raise LatentworldError(f"memory query text: expected words, or a latent, got {got}")
         if not 1 <= self.limit <= MOST:
             raise LatentworldError(f"memory query limit: expected 1 to {MOST}, got {self.limit}")
         if None not in (self.after, self.before) and self.after > self.before:

@@ -18,18 +18,24 @@ from latentworld.memory.parameters import MemoryParameters
 from latentworld.memory.pictures import Pictures
 from latentworld.memory.query import MemoryAnswer, MemoryQuery
 from latentworld.memory.store import KeyframeStore
+from latentworld.memory.text_search import TextSearch, existing
+from latentworld.types import LatentworldError
 
 NORMAL = np.random.default_rng(0).standard_normal((1024, 2))  # that probabilities are counted with
+MARGIN = 100  # pictures that a text describes, more than are asked for: some may be gone from the base just now
 NARROW = 16_384  # keyframes in the submaps that match, up to which each is looked at
 
 
 class MemorySearch:
     """Queries over a store; latents are those of one model, and are compared by the numbers they are found by."""
 
-    def __init__(self, store: KeyframeStore, model_id: str, parameters: MemoryParameters):
+    def __init__(
+        self, store: KeyframeStore, model_id: str, parameters: MemoryParameters, text: TextSearch | None = None
+    ):
         self._store, self._model_id = store, model_id
         self._index = LatentIndex(store.layout, model_id)
         self._familiarity = FamiliarityGauge(model_id, parameters.never_seen_distance)
+        self._text = text
 
     def answer(self, query: MemoryQuery, frame: int) -> MemoryAnswer:
         """``frame``: the laying that the query's place is in, and that keyframes elsewhere are told from."""
@@ -41,6 +47,8 @@ class MemorySearch:
             if query.latent is not None:
                 ids, distance = self._nearest_latents(connection, query, frame)
                 familiarity = self._familiarity.read(connection, self._looks(query))
+            elif query.text is not None:
+                ids, distance = self._described(connection, query, frame)
             else:
                 if query.place is not None:
                     ids = lookup.nearest_places(connection, query, frame)
@@ -63,6 +71,9 @@ class MemorySearch:
             some, rows = lookup.looks(connection, ids, looks)
             if len(some):
                 distance[np.isin(ids, some)] = distances(rows, query.latent.vector[-looks:])
+        elif query.text is not None:
+            some, far = self._texts().distances(query.text, ids)
+            distance = np.array([dict(zip(some, far, strict=True)).get(id, math.nan) for id in ids])
         found = [
             k
             for k in _measured(shown, distance, query, frame, familiarity)
@@ -72,7 +83,8 @@ class MemorySearch:
         ]
         if query.place is not None:
             found = [k for k in found if k.place_distance <= query.radius]
-        if query.latent is not None:
+        if query.latent is not None or query.text is not None:
+            found = [k for k in found if not math.isnan(k.latent_distance)]
             found.sort(key=lambda k: k.latent_distance)
         else:
             found.sort(key=(lambda k: -k.stamp) if query.place is None else (lambda k: k.place_distance))
@@ -120,6 +132,22 @@ class MemorySearch:
             ids = self._index.candidates(connection, vector, query.limit, lookup.filter_of(query, submaps))
         return _nearest(*lookup.looks(connection, ids, looks), vector, query.limit)
 
+    def _described(self, connection, query: MemoryQuery, frame: int) -> tuple[np.ndarray, np.ndarray]:
+        """Ids and distances of the keyframes whose pictures a text describes best."""
+        which = None
+        if query.narrowed:
+            submaps = lookup.overlapping(connection, query, frame, query.radius)
+            which = lookup.matching(connection, query, submaps, query.radius).ids
+        ids, distance = self._texts().distances(query.text, which)
+        order = np.lexsort((-ids, distance))[: query.limit + MARGIN]
+        order = order[np.isin(ids[order], existing(connection, ids[order]))][: query.limit]
+        return ids[order], distance[order]
+
+    def _texts(self) -> TextSearch:
+        if self._text is None:
+            raise LatentworldError("memory query text: expected a memory with a text encoder, got one without")
+        return self._text
+
     def _looks(self, query: MemoryQuery) -> int:
         return self._store.looks(self._model_id) or len(query.latent.vector)
 
@@ -141,9 +169,11 @@ def _measured(
     found: list[Keyframe], distance: np.ndarray, query: MemoryQuery, frame: int, familiarity: Familiarity
 ) -> list[Keyframe]:
     """Keyframes with how far each is from what was asked for, and how surely it is that. distance: (n,) of latents."""
-    if query.latent is None and query.place is None:
+    if query.latent is None and query.text is None and query.place is None:
         return found
     sure = familiarity.confidence(distance) if query.latent is not None else np.ones(len(found))
+    if query.place is None and query.text is not None:
+        sure = np.full(len(found), math.nan)
     away = np.full(len(found), math.nan)
     if query.place is not None:
         here = np.array([k.frame == frame for k in found], bool)

@@ -23,6 +23,7 @@ from latentworld.memory.records import Record
 from latentworld.memory.remembered import Changes, RememberedObject, changes, stays
 from latentworld.memory.search import MemorySearch
 from latentworld.memory.store import KeyframeStore
+from latentworld.memory.text_search import TextEncoder, TextSearch
 from latentworld.types import Latent, LatentworldError, Objects, WorldState, seconds
 
 if TYPE_CHECKING:  # torch takes seconds to load, and most of what is asked needs none
@@ -49,9 +50,11 @@ class VisualMemory:
         looks: int | None = None,
         neural: NeuralParameters | None = None,
         object_parameters: ObjectParameters | None = None,
+        text: TextEncoder | None = None,
     ):
         """looks: how many of a latent's last numbers it is found by, ``None`` all; what a memory once had stays.
         neural: of the network that learns beside the store to foretell the others; ``None``: there is none.
+        text: finds keyframes by words, once ``read_pictures`` has read them.
         """
         parameters = parameters or MemoryParameters()
         self.store = KeyframeStore(
@@ -63,7 +66,8 @@ class VisualMemory:
         self._frame = 0 if model_id else self.store.newest_frame  # 0: not laid yet
         self._gate = KeyframeGate(parameters)
         self._drift = OdometryDrift(parameters.position_drift, parameters.heading_drift)
-        self._search = MemorySearch(self.store, self.model_id, parameters)
+        self._text = TextSearch(self.store, text) if text is not None else None
+        self._search = MemorySearch(self.store, self.model_id, parameters, self._text)
         self._model, self._dimensions = 0, self.store.dimensions(self.model_id)  # 0: no latent yet
         self._last: WorldState | None = None
         self._since: int | None = None
@@ -123,6 +127,14 @@ class VisualMemory:
         answer = self._search.answer(query, self._frame if query.frame is None else query.frame)
         self.store.answered(keyframe.id for keyframe in answer.keyframes)
         return answer
+
+    def read_pictures(self, most: int | None = None, tell: Callable[[int, int], None] | None = None) -> int:
+        """Read thumbnails that the text encoder has not seen, the newest first, ``most`` of them, into a file beside
+        the base; answers how many are left. Also in a memory that was opened for reading.
+
+        tell: hears how many are read, and of how many, now and then.
+        """
+        return self._text.read(most, tell) if self._text is not None else 0
 
     def objects(
         self, place: tuple[float, float] | None = None, radius: float = math.inf, after: int | None = None,
@@ -221,12 +233,14 @@ class VisualMemory:
 
         Answers how many keyframes that were. On return no file holds them, their pictures, or what was made of them.
 
-        Raises LatentworldError for a query without keys (to forget everything, delete the files), or for a thing along
-        with other keys.
+        Raises LatentworldError for a query without keys (to forget everything, delete the files), for words, or for a
+        thing along with other keys.
         """
         keyed = query.place is not None or query.after is not None or query.before is not None
         if query.object is not None and (keyed or query.latent is not None):
             raise LatentworldError("forget: expected a thing or other keys, got both")
+        if query.text is not None:
+            raise LatentworldError("forget: expected a place, a time, a latent or a thing, got words")
         if not keyed and query.latent is None and query.object is None:
             raise LatentworldError("forget: expected a place, a time, a latent or a thing, got a query for everything")
         if (query.latent is None) != (within is None):

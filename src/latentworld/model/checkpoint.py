@@ -36,11 +36,16 @@ def shipped(name: str = SHIPPED) -> Path:
 
 def model_id(model: nn.Module) -> str:
     """Twelve hex digits that name the weights: latents of models with other digits must not be mixed."""
-    digest = hashlib.sha256(model.config.to_json().encode())
+    return digest(model.config.to_json(), model)
+
+
+def digest(description: str, model: nn.Module) -> str:
+    """Twelve hex digits of a description and of all weights."""
+    found = hashlib.sha256(description.encode())
     for name, tensor in sorted(model.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:12]
+        found.update(name.encode())
+        found.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return found.hexdigest()[:12]
 
 
 def save(model: nn.Module, path: str | Path, card: dict | None = None) -> str:

@@ -17,9 +17,7 @@ from rclpy.task import Future
 from sensor_msgs.msg import CameraInfo, Image
 
 from latentworld.memory import (
-    MemoryAnswer,
     MemoryParameters,
-    MemoryQuery,
     ObjectParameters,
     RememberedObject,
     VisualMemory,
@@ -32,20 +30,20 @@ from latentworld.model.object_finder import ObjectFinder
 from latentworld.parameters import parameter
 from latentworld.perception.encoder import PerceptionEncoder
 from latentworld.perception.objects import ObjectDetector
+from latentworld.perception.text_encoder import ClipEncoder
 from latentworld.ros import images, qos
 from latentworld.ros.channel import Bus
 from latentworld.ros.codecs import LATENT, STATE, from_time
 from latentworld.ros.diagnostics import ERROR, WARN
 from latentworld.ros.memory_codecs import keyframe_to_message, object_to_message, trajectory_of
+from latentworld.ros.memory_requests import MemoryRequests
 from latentworld.ros.models import world_model
 from latentworld.ros.moments import Moment, Moments
 from latentworld.ros.node import ManagedNode, said
 from latentworld.ros.process import run
-from latentworld.ros.tensors import from_tensor, to_tensor
+from latentworld.ros.tensors import to_tensor
 from latentworld.ros.worker import Worker
 from latentworld.types import Frame, Latent, LatentworldError, Objects, stamp_of
-
-LIMIT, THINGS = 5, 20  # keyframes and things answered where the request names no limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +58,12 @@ class FinderParameters:
 
 
 @dataclass(frozen=True, slots=True)
+class TextParameters:
+    model: str = parameter("", "folder of CLIP or its kin, to be asked in words; empty: words are not understood")
+    batch: int = parameter(32, "pictures read for it at once, between other work", 1, 1000)
+
+
+@dataclass(frozen=True, slots=True)
 class VisualMemoryParameters:
     checkpoint: str = parameter("", "path of a checkpoint; empty: the shipped one")
     path: str = parameter(DEFAULT_PATH, "file the memory lives in; made where there is none")
@@ -68,6 +72,7 @@ class VisualMemoryParameters:
     neural: NeuralParameters = field(default_factory=NeuralParameters)
     finder: FinderParameters = field(default_factory=FinderParameters)
     objects: ObjectParameters = field(default_factory=ObjectParameters)
+    text: TextParameters = field(default_factory=TextParameters)
 
 
 class VisualMemoryNode(ManagedNode):
@@ -84,9 +89,12 @@ class VisualMemoryNode(ManagedNode):
         self._memory = VisualMemory(
             self.parameters.path, model.model_id, self.parameters.memory, looks=model.config.descriptor_dim,
             neural=self.parameters.neural, object_parameters=self.parameters.objects,
+            text=ClipEncoder.load(self.parameters.text.model) if self.parameters.text.model else None,
         )  # fmt: skip
         self._detector = self._finder() if self.parameters.finder.enabled else None
-        self._kept, self._whole = model.config.kept_dim, model.config.vector_dim  # numbers of a latent
+        self._requests = MemoryRequests(
+            self._memory, self._encoder, self._detector, lambda job: self.worker.call(job, self.parameters.timeout)
+        )
         if self._memory.store.repaired:
             self.diagnostics.problem("store", WARN, self._memory.store.repaired)
         self._image_topic = self.resolve_topic_name("camera/image_raw")
@@ -117,6 +125,7 @@ class VisualMemoryNode(ManagedNode):
         self._memory = self._archivist = self._encoder = None
 
     def watch(self) -> None:
+        self._read_pictures()
         self.diagnostics.value("keyframes", len(self._memory))
         self.diagnostics.value("made_room", self._memory.store.thinned)
         if failure := self._memory.failure:
@@ -159,7 +168,7 @@ class VisualMemoryNode(ManagedNode):
         for moment in moments:
             began = time.perf_counter()
             try:
-                latent = moment.latent.first(self._kept)
+                latent = moment.latent.first(self._encoder.model.config.kept_dim)
                 kept = self._memory.consider(
                     moment.state, latent, self._thumbnail(moment.picture), objects=lambda m=moment: self._objects(m)
                 )
@@ -187,6 +196,22 @@ class VisualMemoryNode(ManagedNode):
 
         self._archivist.submit(
             anchor, lambda error: self.diagnostics.problem("anchor", WARN, f"anchor: {said(error)}"), slot="anchor"
+        )  # fmt: skip
+
+    def _read_pictures(self) -> None:
+        """For words, some at a time: others wait for the archivist too."""
+        if not self.parameters.text.model:
+            return
+
+        def read() -> None:
+            left = self._memory.read_pictures(self.parameters.text.batch)
+            self.diagnostics.value("pictures_to_read", left)
+            self.diagnostics.clear("text")
+            if left:
+                self._read_pictures()
+
+        self._archivist.submit(
+            read, lambda error: self.diagnostics.problem("text", WARN, f"text: {said(error)}"), slot="text"
         )  # fmt: skip
 
     def _objects(self, moment: Moment) -> Objects | None:
@@ -234,7 +259,7 @@ class VisualMemoryNode(ManagedNode):
     async def _forget(self, request: ForgetMemory.Request, response: ForgetMemory.Response) -> ForgetMemory.Response:
         done: Future = Future(executor=self.executor)
         try:
-            query, within = self._matching(request, object=request.object or None), request.within or None
+            query, within = self._requests.matching(request, object=request.object or None), request.within or None
             self._archivist.submit(
                 lambda: self._settle(done.set_result, self._memory.forget(query, within)),
                 lambda error: self._settle(done.set_exception, error),
@@ -255,7 +280,7 @@ class VisualMemoryNode(ManagedNode):
         self.diagnostics.count("queries")
         began = time.perf_counter()
         try:
-            answer = self._remembered(request.id) if request.id else self._memory.query(self._asked(request))
+            answer = self._requests.answer(request)
             if request.foretell:
                 self._foretell(request, response)
         except Exception as error:  # rclpy would end the node
@@ -272,18 +297,12 @@ class VisualMemoryNode(ManagedNode):
         told = self._memory.foretell(np.array([[request.place.x, request.place.y, request.place.theta]]))
         response.foretold, response.familiarity = to_tensor(told.latents[0]), float(told.familiarity[0])
 
-    def _remembered(self, id: int) -> MemoryAnswer:
-        found = self._memory.get(id)
-        if found is None:
-            raise LatentworldError(f"id: expected a keyframe of the memory, got {id}")
-        return MemoryAnswer((found,), False)
-
     def _query_objects(
         self, request: QueryObjects.Request, response: QueryObjects.Response
     ) -> QueryObjects.Response:  # fmt: skip
         self.diagnostics.count("queries")
         try:
-            things = self._things(request)
+            things = self._requests.things(request)
         except Exception as error:  # rclpy would end the node
             response.message = said(error)
             return response
@@ -291,76 +310,11 @@ class VisualMemoryNode(ManagedNode):
         response.objects = [self._object_to_message(thing, request.with_thumbnails) for thing in things]
         return response
 
-    def _things(self, request: QueryObjects.Request) -> tuple[RememberedObject, ...]:
-        if request.id:
-            found = self._memory.object(request.id)
-            if found is None:
-                raise LatentworldError(f"id: expected a thing of the memory, got {request.id}")
-            return (found,)
-        return self._memory.objects(
-            (request.place.x, request.place.y) if request.use_place else None,
-            request.radius or math.inf,
-            from_time(request.after) or None,
-            from_time(request.before) or None,
-            self._shown(request) if request.image.data else None,
-            frame=self._frame(request.frame_id) if request.frame_id else None,
-        )[: request.limit or THINGS]
-
-    def _shown(self, request: QueryObjects.Request) -> Objects:
-        if self._detector is None:
-            raise LatentworldError("image: expected finder.enabled: true, to find things in it, got false")
-        if not request.depth.data:
-            raise LatentworldError("depth: expected that of the image, got none")
-        frame = Frame(0, images.colour(request.image, "image"), images.depth(request.depth, "depth"))
-        return self.worker.call(lambda: self._detector.find(frame), self.parameters.timeout)
-
     def _object_to_message(self, thing: RememberedObject, with_thumbnail: bool) -> msg.RememberedObject:
         message = object_to_message(thing)
         if with_thumbnail and (keyframe := self._memory.get(max(thing.history, key=lambda s: s.last).keyframe)):
             message.thumbnail = keyframe_to_message(keyframe, True).thumbnail
         return message
-
-    def _asked(self, request: QueryMemory.Request) -> MemoryQuery:
-        if request.object and not request.object.isdecimal():
-            raise LatentworldError(
-                f"object: expected the number of a thing (see query_objects), got '{request.object}'"
-            )
-        limits = {"object": int(request.object)} if request.object else {}
-        limits |= {"surprise": request.surprise or None, "limit": request.limit or LIMIT}
-        limits["thumbnails"] = request.with_thumbnails
-        return self._matching(request, **limits)
-
-    def _matching(self, request: QueryMemory.Request | ForgetMemory.Request, **limits: Any) -> MemoryQuery:
-        place = (request.place.x, request.place.y, request.place.theta) if request.use_place else None
-        return MemoryQuery(
-            self._latent(request),
-            place,
-            request.radius or math.inf,
-            self._frame(request.frame_id) if request.frame_id else None,
-            from_time(request.after) or None,
-            from_time(request.before) or None,
-            **limits,
-        )
-
-    def _frame(self, name: str) -> int:
-        if (number := self._memory.store.frame_called(name)) is None:
-            raise LatentworldError(f"frame_id: expected a frame that keyframes are in, got {name}")
-        return number
-
-    def _latent(self, request: QueryMemory.Request | ForgetMemory.Request) -> Latent | None:
-        has_image, has_latent = bool(request.image.data), bool(request.latent.data)
-        if has_image and has_latent:
-            raise LatentworldError("image, latent: expected one of them, got both")
-        if has_latent:
-            vector = from_tensor(request.latent, "latent", None).astype(np.float32)
-            latent = Latent(self.now(), request.model_id, vector)
-            return latent.first(self._kept) if len(vector) == self._whole else latent
-        if not has_image:
-            return None
-        rgb = images.colour(request.image, "image")
-        depth = images.depth(request.depth, "depth") if request.depth.data else None
-        frame = Frame(from_time(request.image.header.stamp), rgb, depth)
-        return self.worker.call(lambda: self._encoder.encode(frame), self.parameters.timeout).first(self._kept)
 
 
 def main() -> int:
