@@ -11,7 +11,7 @@ import pytest
 from walks import ALL, DIMENSIONS, MODEL, as_kept, filled, latent_at, state_at, walk_through
 
 from latentworld.memory import KeyframeGate, MemoryParameters, MemoryQuery, VisualMemory
-from latentworld.memory.familiarity import equal_error
+from latentworld.memory.familiarity import Curve, equal_error
 from latentworld.memory.odometry_drift import OdometryDrift
 from latentworld.memory.search import distances, within
 from latentworld.types import NANOSECONDS, LatentworldError, stamp_of
@@ -81,7 +81,7 @@ def test_a_keyframe_kept_a_moment_ago_can_be_had(tmp_path, walk):
 def test_every_combination_of_keys_is_exact(memory, walk, latent, place, radius):
     times, _, vectors = walk
     key = latent_at(0, vectors[77] + 0.1) if latent else None
-    for after, before, surprise, limit in product((None, 100.0), (None, 180.0), (None, 0.01), (1, 7, 1000)):
+    for after, before, surprise, limit in product((None, 100.0), (None, 180.0), (None, 0.001), (1, 7, 1000)):
         after, before = (None if t is None else stamp_of(times[0] + t) for t in (after, before))
         query = MemoryQuery(key, place, radius, after=after, before=before, surprise=surprise, limit=limit)
         answer = memory.query(query)
@@ -138,6 +138,14 @@ def test_never_seen_is_told_from_seen(tmp_path):
         assert np.mean([a.keyframes[0].confidence for a in unseen]) < 0.2
         assert memory.query(MemoryQuery(place=(900.0, 0.0), radius=1.0)).never_seen
         assert not memory.query(MemoryQuery(place=(900.0, 0.0))).never_seen  # the nearest there is
+
+
+def test_views_that_are_the_same_to_the_bit_do_not_spoil_the_confidence():
+    random = np.random.default_rng(0)
+    same, other = np.concatenate([np.zeros(40), random.uniform(0, 1, 160)]), random.uniform(1, 2, 200)
+    nats = Curve.between(same, other, 20)(np.array([0.0, 0.5, 1.5]))
+    assert nats[0] >= nats[1] > 2 and nats[2] < -2
+    assert Curve.between(np.zeros(40), np.zeros(40), 20) is None
 
 
 def test_equal_error_is_where_both_mistakes_are_as_frequent():

@@ -93,6 +93,8 @@ def test_what_is_forgotten_is_in_no_vector(memory, tmp_path):
     assert gone == 5 and memory.read_pictures() == 0
     assert not {3, 4, 5, 6, 7} & set(shown(memory, "red", limit=1000))
     assert path.stat().st_size == before - 5 * (8 + 4 + 16 + 4)
+    assert memory.forget(MemoryQuery(surprise=0.001, before=stamp_of(22.0))) == 2
+    assert not {21, 22} & set(memory._text._vectors.ids())
     with pytest.raises(LatentworldError, match="got words"):
         memory.forget(MemoryQuery(text="a red box", after=0))
 
@@ -118,6 +120,34 @@ def test_what_is_read_while_it_is_forgotten_does_not_come_back(memory):
 
 def flipped(data: bytes) -> bytes:
     return data[:200] + bytes([data[200] ^ 0x10]) + data[201:]
+
+
+def test_what_is_forgotten_is_in_no_torn_record(memory, tmp_path):
+    memory.read_pictures()
+    (path,) = (tmp_path / "memory.sqlite.d").glob(f"*{SUFFIX}")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-3])
+    assert memory.forget(MemoryQuery(place=(1.0, 0.0), radius=0.5)) == 1  # the oldest is read last
+    assert path.read_bytes() == whole[: len(whole) - 32]
+
+
+def test_a_memory_tidies_up_while_another_process_writes_vectors(memory, tmp_path):
+    memory.read_pictures()
+    half = next((tmp_path / "memory.sqlite.d").glob(f"*{SUFFIX}")).with_name(f"other{SUFFIX}.writing")
+    half.write_bytes(b"half")
+    memory.store.layout.sweep()
+    assert half.exists()
+    memory.forget(MemoryQuery(place=(5.0, 0.0), radius=0.5))  # holds the lock: whoever wrote it is gone
+    assert not half.exists()
+
+
+def test_many_threads_read_each_picture_once(memory):
+    threads = [threading.Thread(target=memory.read_pictures, args=(3,)) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(memory._text._vectors.ids()) == list(range(1, COUNT + 1))
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[:-5], lambda data: data[:3], lambda data: b"", flipped])
@@ -149,7 +179,7 @@ def test_what_is_missing_is_said(tmp_path, memory, folder):
         ClipEncoder.load(tmp_path)
     (tmp_path / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:1000])
     (tmp_path / "config.json").write_bytes((folder / "config.json").read_bytes())
-    with pytest.raises(LatentworldError, match="expected a model of transformers, got"):
+    with pytest.raises(LatentworldError, match="expected CLIP or its kin as transformers reads it, got"):
         ClipEncoder.load(tmp_path)
     with VisualMemory(tmp_path / "other.sqlite", MODEL) as without:
         with pytest.raises(LatentworldError, match="expected a memory with a text encoder"):

@@ -263,6 +263,15 @@ def test_moments_meet_in_any_order():
     assert moments.state(state_of(20)) == moments.latent(latent(20)) == moments.picture(20, "b") == []
     assert moments.latent(latent(30)) == []
     assert [(m.picture, m.depth) for m in moments.state(state_of(30))] == [("b", None)]  # but no longer than that
+    moments, later = Moments(depth_tolerance=2), stamp_of(2.0)
+    assert moments.depth(1, "depth") == moments.latent(latent(later)) == moments.state(state_of(later)) == []
+    assert [m.picture for m in moments.picture(later, "c")] == ["c"]  # no depth for long: none is waited for
+    moments = Moments(depth_tolerance=2)
+    assert moments.depth(1, "depth") == moments.latent(latent(9)) == moments.picture(9, "a") == []
+    for t in range(10, 40):
+        assert moments.picture(t, "later") == []
+    assert moments.state(state_of(9)) == moments.latent(latent(40)) == []
+    assert [m.picture for m in moments.state(state_of(40))] == ["a"]  # however many came since
     moments = Moments()
     for t in range(5, 30):
         assert moments.state(state_of(t)) == []  # no latent: nothing met, nothing piles up

@@ -113,6 +113,9 @@ class Curve:
             return None
         edges = np.quantile(np.concatenate([same, other[:: max(1, len(other) // len(same))]]), np.linspace(0, 1, BINS))
         inside = np.unique(edges[1:-1])
+        inside = inside[inside > 0]  # a base that stands still sees the same again and again
+        if not len(inside):
+            return None
         bins = np.concatenate([[0.0], inside, [np.inf]])
         known, new = (np.histogram(part, bins)[0] + 1.0 for part in (same, other))
         nats = np.log(known / known.sum()) - np.log(new / new.sum())

@@ -209,7 +209,7 @@ class FleetMemory:
         if query.after is not None or query.before is not None:
             must.append(m.FieldCondition(key="stamp", range=m.Range(gte=query.after, lte=query.before)))
         if query.surprise is not None:
-            must.append(m.FieldCondition(key="surprise", range=m.Range(lte=query.surprise)))
+            must.append(m.FieldCondition(key="surprise", range=m.Range(lte=query.most_likely)))
         if query.place is not None:
             must.append(m.FieldCondition(key="frame", match=m.MatchValue(value=frame)))
             for key, at in zip("xy", query.place, strict=False):

@@ -81,7 +81,7 @@ def take_out(layout: Layout, connection: sqlite3.Connection, going: Going, for_g
     named = {pack for some in _pieces(ids) for (pack,) in connection.execute(query, (some,))}
     pictures.drop(ids, named, everywhere=for_good)
     _from_base(connection, going, pictures, for_good)
-    picture_vectors.take_out(layout.folder, ids)
+    picture_vectors.take_out(layout.folder, ids, for_good)
     known = np.sort(np.fromiter(ids, np.int64, len(ids)))
     for sealed in layout.segments():
         if for_good or np.diff(np.searchsorted(known, (sealed.first, sealed.last + 1))):

@@ -16,11 +16,11 @@ class Keyframe:
     """One thing the memory kept; as the answer to a query it also says how far it is from what was asked.
 
     stamp: exposure (ns). pose: (3,) float64 x, y, yaw in frame ``frame_id`` at the stamp; covariance: (3, 3) of it.
-    frame: number of the laying of that frame. surprise: p-value when it was kept. latent_distance: Euclidean;
-    place_distance: metres; both NaN where not asked for. confidence: probability that it is what was asked for: of the
-    place that the latent is of (beforehand as likely as not), and truly within the radius of the place that was asked
-    for, as far as its own is known; NaN where neither was. thumbnail: JPEG, ``None`` without. robot: whose it is,
-    where several were asked.
+    frame: number of the laying of that frame. surprise: p-value when it was kept. latent_distance: Euclidean, also to
+    words; place_distance: metres; both NaN where not asked for. confidence: probability that it is what was asked for:
+    of the place that the latent is of (beforehand as likely as not), and truly within the radius of the place that was
+    asked for, as far as its own is known; NaN where neither was, or where that can't be told. thumbnail: JPEG, ``None``
+    without. robot: whose it is, where several were asked.
     """
 
     id: int

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from latentworld.memory import segment
+from latentworld.memory.picture_vectors import UNFINISHED
 
 JOURNAL = ".journal"
 NAME = re.compile(rf"(\d+)-(\d+)\.(\d+){re.escape(segment.SUFFIX)}")
@@ -70,5 +71,18 @@ class Layout:
         """Remove what a crash left half written, and segments that another one stands for."""
         standing = {sealed.path for sealed in self.segments()}
         for path in self.folder.iterdir():
+            if path.name.endswith(UNFINISHED):  # another process may be writing that just now
+                continue
             if path.suffix == ".writing" or (NAME.fullmatch(path.name) and path not in standing):
                 path.unlink()
+
+    def size(self) -> int:
+        """Bytes of all files but the base; any may be replaced meanwhile."""
+        return sum(_size(path) for path in self.folder.iterdir())
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

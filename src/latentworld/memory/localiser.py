@@ -218,11 +218,10 @@ def _off(ones: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def _squared(ones: np.ndarray, others: np.ndarray, unit: np.ndarray) -> np.ndarray:
-    """(N, M) float32: squared distances of poses (N, 3) from poses (M, 3), in units (3,); headings by the chord. All
+    """(N, M): squared distances of poses (N, 3) from poses (M, 3), in units (3,); headings by the chord. All
     pairs are one product of matrices.
     """
     one, other = ((_embedded(poses) - _embedded(ones).mean(0)) / unit[[0, 1, 2, 2]] for poses in (ones, others))
-    one, other = one.astype(np.float32), other.astype(np.float32)
     squared = one @ (-2 * other.T)
     squared += np.square(one).sum(1)[:, None]
     squared += np.square(other).sum(1)

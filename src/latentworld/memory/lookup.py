@@ -60,7 +60,7 @@ def matching(
     rows that are nearest to the place so many are enough, and a few more come; 0: all.
     """
     values = {"first": _span(query)[0], "last": _span(query)[1], "dimensions": -dimensions, "model": model_id}
-    values["surprise"] = query.surprise
+    values["surprise"] = query.most_likely
     order = "ORDER BY (k.x - s.x) * (k.x - s.x) + (k.y - s.y) * (k.y - s.y), k.id DESC LIMIT :most" if nearest else ""
     reach = FAR if query.place is None else min(radius * (1 + 1e-9) + 1e-9, FAR)  # rounding must leave out nothing
     found = connection.execute(
@@ -102,7 +102,7 @@ def filter_of(query: MemoryQuery, submaps: np.ndarray) -> Callable[[np.ndarray],
         stamps = heads["stamp"]
         keep = (stamps >= after) & (stamps <= before) & np.isin(heads["submap"], known)
         if query.surprise is not None:
-            keep &= heads["surprise"] <= query.surprise
+            keep &= heads["surprise"] <= query.most_likely
         if query.place is not None:
             some = np.flatnonzero(keep)
             keep[some] = _away(query, submaps, heads["submap"][some], heads["pose"][some]) <= query.radius
@@ -117,6 +117,20 @@ def _away(query: MemoryQuery, submaps: np.ndarray, which: np.ndarray, poses: np.
     at = order[np.searchsorted(submaps[order, 0], which)]
     now = placed(submaps[at, 3:], poses)
     return np.hypot(now[:, 0] - float(query.place[0]), now[:, 1] - float(query.place[1]))
+
+
+def among(connection: sqlite3.Connection, query: MemoryQuery, frame: int, ids: np.ndarray) -> np.ndarray:
+    """Those of keyframes (n,) that are there and match the query's place, time and surprise."""
+    first, last = _span(query)
+    rows = connection.execute(
+        f"SELECT id FROM keyframe WHERE id IN {_LISTED} AND stamp BETWEEN ? AND ? AND surprise <= ?",
+        (json.dumps(ids.tolist()), first, last, query.most_likely),
+    ).fetchall()
+    found = np.array([id for (id,) in rows], np.int64)
+    if query.place is None:
+        return found
+    there = [k for k in keyframes(connection, found, frame) if k.frame == frame]
+    return np.array([k.id for k in there if math.dist(k.pose[:2], query.place[:2]) <= query.radius], np.int64)
 
 
 def nearest_places(connection: sqlite3.Connection, query: MemoryQuery, frame: int) -> np.ndarray:
@@ -137,12 +151,11 @@ def nearest_stamps(connection: sqlite3.Connection, query: MemoryQuery) -> np.nda
         target = LAST if query.after is None else after
     else:
         target = before if query.after is None else (after + before) // 2
-    most = math.inf if query.surprise is None else query.surprise
     rows = "SELECT * FROM (SELECT id, stamp FROM keyframe WHERE surprise <= ? AND"
     found = connection.execute(
         f"""{rows} stamp BETWEEN ? AND ? ORDER BY stamp DESC, id DESC LIMIT ?) UNION ALL
         {rows} stamp > ? AND stamp <= ? ORDER BY stamp, id DESC LIMIT ?)""",
-        (most, after, target, query.limit, most, target, before, query.limit),
+        (query.most_likely, after, target, query.limit, query.most_likely, target, before, query.limit),
     ).fetchall()
     found.sort(key=lambda row: (abs(row[1] - target), -row[0]))
     return np.array([id for id, _ in found[: query.limit]], np.int64)

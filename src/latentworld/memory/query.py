@@ -55,6 +55,11 @@ class MemoryQuery:
             raise LatentworldError(f"memory query time: expected after <= before, got {self.after} > {self.before}")
 
     @property
+    def most_likely(self) -> float:
+        """The surprise that is asked for as surprises are kept, in single precision; infinite where none is."""
+        return math.inf if self.surprise is None else float(np.float32(self.surprise))
+
+    @property
     def narrowed(self) -> bool:
         """Whether a place, a time or a surprise is asked for."""
         return any(key is not None for key in (self.place, self.after, self.before, self.surprise))

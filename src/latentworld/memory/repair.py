@@ -28,7 +28,7 @@ def opened(layout: Layout, thorough: bool = False) -> tuple[sqlite3.Connection, 
     said: list[str] = []
     layout.folder.mkdir(exist_ok=True)
     layout.sweep()
-    thorough = thorough or sum(p.stat().st_size for p in (*layout.folder.iterdir(), *files_of(layout.base))) < CHECKED
+    thorough = thorough or layout.size() + sum(p.stat().st_size for p in files_of(layout.base)) < CHECKED
     if problem := _problem(layout, thorough):
         said.append(rebuilt(layout, problem))
     try:

@@ -28,7 +28,7 @@ def size_of(layout: Layout, connection: sqlite3.Connection) -> int:
     page, pages, free = (
         connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_size", "page_count", "freelist_count")
     )
-    return page * (pages - free) + sum(path.stat().st_size for path in layout.folder.iterdir())
+    return page * (pages - free) + layout.size()
 
 
 def densest(layout: Layout, newest: int) -> Sealed | None:

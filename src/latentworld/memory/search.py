@@ -18,11 +18,11 @@ from latentworld.memory.parameters import MemoryParameters
 from latentworld.memory.pictures import Pictures
 from latentworld.memory.query import MemoryAnswer, MemoryQuery
 from latentworld.memory.store import KeyframeStore
-from latentworld.memory.text_search import TextSearch, existing
+from latentworld.memory.text_search import TextSearch
 from latentworld.types import LatentworldError
 
 NORMAL = np.random.default_rng(0).standard_normal((1024, 2))  # that probabilities are counted with
-MARGIN = 100  # pictures that a text describes, more than are asked for: some may be gone from the base just now
+SLICE = 100  # pictures that words describe which are looked up at once
 NARROW = 16_384  # keyframes in the submaps that match, up to which each is looked at
 
 
@@ -40,15 +40,16 @@ class MemorySearch:
     def answer(self, query: MemoryQuery, frame: int) -> MemoryAnswer:
         """``frame``: the laying that the query's place is in, and that keyframes elsewhere are told from."""
         pictures = self._store.pictures if query.thumbnails else None
+        words = self._words(query)
         with self._one_state() as connection:
             if query.object is not None:
-                return self._of_object(connection, query, frame, pictures)
+                return self._of_object(connection, query, frame, pictures, words)
             familiarity = Familiarity()
             if query.latent is not None:
                 ids, distance = self._nearest_latents(connection, query, frame)
                 familiarity = self._familiarity.read(connection, self._looks(query))
             elif query.text is not None:
-                ids, distance = self._described(connection, query, frame)
+                ids, distance = self._described(connection, query, frame, words)
             else:
                 if query.place is not None:
                     ids = lookup.nearest_places(connection, query, frame)
@@ -60,7 +61,9 @@ class MemorySearch:
         ranked = _measured(found, distance, query, frame, familiarity)
         return MemoryAnswer(tuple(ranked), never_seen, familiarity.threshold)
 
-    def _of_object(self, connection, query: MemoryQuery, frame: int, pictures: Pictures | None) -> MemoryAnswer:
+    def _of_object(
+        self, connection, query: MemoryQuery, frame: int, pictures: Pictures | None, words: np.ndarray | None
+    ) -> MemoryAnswer:  # fmt: skip
         """A thing is shown by few: each is looked at."""
         shown = lookup.keyframes(connection, lookup.showing(connection, query.object), frame, pictures)
         ids = np.array([k.id for k in shown], np.int64)
@@ -71,15 +74,15 @@ class MemorySearch:
             some, rows = lookup.looks(connection, ids, looks)
             if len(some):
                 distance[np.isin(ids, some)] = distances(rows, query.latent.vector[-looks:])
-        elif query.text is not None:
-            some, far = self._texts().distances(query.text, ids)
+        elif words is not None:
+            some, far = self._text.distances(words, ids)
             distance = np.array([dict(zip(some, far, strict=True)).get(id, math.nan) for id in ids])
         found = [
             k
             for k in _measured(shown, distance, query, frame, familiarity)
             if (query.after is None or k.stamp >= query.after)
             and (query.before is None or k.stamp <= query.before)
-            and (query.surprise is None or k.surprise <= query.surprise)
+            and k.surprise <= query.most_likely
         ]
         if query.place is not None:
             found = [k for k in found if k.place_distance <= query.radius]
@@ -132,21 +135,33 @@ class MemorySearch:
             ids = self._index.candidates(connection, vector, query.limit, lookup.filter_of(query, submaps))
         return _nearest(*lookup.looks(connection, ids, looks), vector, query.limit)
 
-    def _described(self, connection, query: MemoryQuery, frame: int) -> tuple[np.ndarray, np.ndarray]:
-        """Ids and distances of the keyframes whose pictures a text describes best."""
+    def _described(
+        self, connection, query: MemoryQuery, frame: int, words: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+        """Ids and distances of the keyframes whose pictures words (D,) describe best."""
         which = None
         if query.narrowed:
             submaps = lookup.overlapping(connection, query, frame, query.radius)
-            which = lookup.matching(connection, query, submaps, query.radius).ids
-        ids, distance = self._texts().distances(query.text, which)
-        order = np.lexsort((-ids, distance))[: query.limit + MARGIN]
-        order = order[np.isin(ids[order], existing(connection, ids[order]))][: query.limit]
-        return ids[order], distance[order]
+            if (submaps[:, 2] - submaps[:, 1] + 1).sum() <= NARROW:
+                which = lookup.matching(connection, query, submaps, query.radius).ids
+        ids, distance = self._text.distances(words, which)
+        order = np.lexsort((-ids, distance))
+        found, at, size = order[:0], 0, SLICE + query.limit
+        while len(found) < query.limit and at < len(order):  # some may be gone from the base, and not yet from here
+            some = order[at : at + size]
+            matching = lookup.among(connection, query, frame, ids[some])
+            found = np.concatenate([found, some[np.isin(ids[some], matching)]])
+            at, size = at + size, 4 * size
+        found = found[: query.limit]
+        return ids[found], distance[found]
 
-    def _texts(self) -> TextSearch:
+    def _words(self, query: MemoryQuery) -> np.ndarray | None:
+        """(D,) of unit length; ``None`` where words are not asked for."""
+        if query.text is None:
+            return None
         if self._text is None:
             raise LatentworldError("memory query text: expected a memory with a text encoder, got one without")
-        return self._text
+        return self._text.words(query.text)
 
     def _looks(self, query: MemoryQuery) -> int:
         return self._store.looks(self._model_id) or len(query.latent.vector)

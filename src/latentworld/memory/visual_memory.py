@@ -228,21 +228,21 @@ class VisualMemory:
         return True
 
     def forget(self, query: MemoryQuery, within: float | None = None) -> int:
-        """Forget what lies in the query's place and time, and looks like its latent to a distance of ``within``; or a
-        thing, with every keyframe that may show it.
+        """Forget what lies in the query's place, time and surprise, and looks like its latent to a distance of
+        ``within``; or a thing, with every keyframe that may show it.
 
         Answers how many keyframes that were. On return no file holds them, their pictures, or what was made of them.
 
         Raises LatentworldError for a query without keys (to forget everything, delete the files), for words, or for a
         thing along with other keys.
         """
-        keyed = query.place is not None or query.after is not None or query.before is not None
-        if query.object is not None and (keyed or query.latent is not None):
+        wanted = "forget: expected a place, a time, a surprise, a latent or a thing"
+        if query.object is not None and (query.narrowed or query.latent is not None):
             raise LatentworldError("forget: expected a thing or other keys, got both")
         if query.text is not None:
-            raise LatentworldError("forget: expected a place, a time, a latent or a thing, got words")
-        if not keyed and query.latent is None and query.object is None:
-            raise LatentworldError("forget: expected a place, a time, a latent or a thing, got a query for everything")
+            raise LatentworldError(f"{wanted}, got words")
+        if not query.narrowed and query.latent is None and query.object is None:
+            raise LatentworldError(f"{wanted}, got a query for everything")
         if (query.latent is None) != (within is None):
             raise LatentworldError("forget: expected a latent and the distance within which it is the same, got one")
         frame = self._frame if query.frame is None else query.frame

@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from latentworld.model.checkpoint import digest
 from latentworld.types import LatentworldError
 
+UNUSABLE = (OSError, ValueError, TypeError, LookupError, AttributeError, ImportError, RuntimeError, SafetensorError)
 MEAN, DEVIATION = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # CLIP's own, of RGB
 
 
@@ -25,7 +26,7 @@ class ClipEncoder:
         self._model, self._tokenizer = model.eval(), tokenizer
         self._side = model.config.vision_config.image_size
         self._mean, self._deviation = np.array(mean, np.float32), np.array(deviation, np.float32)
-        self.encoder_id = digest(type(model).__name__, model)
+        self.encoder_id = digest(f"{type(model).__name__} {list(mean)} {list(deviation)}", model)
         self.dimensions = len(self.words("a"))
 
     @classmethod
@@ -46,18 +47,18 @@ class ClipEncoder:
                 f"text encoder {folder}: expected a folder with model.safetensors of CLIP or its kin, got none"
             )
         logging.disable_progress_bar()
-        try:
-            model = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        except (OSError, ValueError, KeyError, SafetensorError) as error:
-            said = " ".join(str(error).split())
-            raise LatentworldError(f"text encoder {folder}: expected a model of transformers, got: {said}") from error
-        if not (hasattr(model, "get_text_features") and hasattr(model, "get_image_features")):
-            wanted = "expected a model with text and image features, such as CLIP"
-            raise LatentworldError(f"text encoder {folder}: {wanted}, got {type(model).__name__}")
         scaling = folder / "preprocessor_config.json"
-        scale = json.loads(scaling.read_text()) if scaling.is_file() else {}
-        return cls(model, tokenizer, scale.get("image_mean", MEAN), scale.get("image_std", DEVIATION))
+        try:
+            model = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True).float()
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            scale = json.loads(scaling.read_text()) if scaling.is_file() else {}
+            if not (hasattr(model, "get_text_features") and hasattr(model, "get_image_features")):
+                raise TypeError(f"a {type(model).__name__}, without features of text and images")
+            return cls(model, tokenizer, scale.get("image_mean", MEAN), scale.get("image_std", DEVIATION))
+        except UNUSABLE as error:
+            said = " ".join(str(error).split())
+            wanted = "expected CLIP or its kin as transformers reads it"
+            raise LatentworldError(f"text encoder {folder}: {wanted}, got: {said}") from error
 
     def pictures(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
         """Images (height, width, 3) uint8 RGB, N of them -> (N, D) float32 of unit length. All of each counts: it is

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from latentworld.types import Latent, WorldState
 
 MOST = 8  # of each that wait for the others
+LASTING = 1_000_000_000  # ns since the last depth for which it is expected to come again
 
 
 class Moment(NamedTuple):
@@ -47,7 +48,7 @@ class Moments:
     def _add(self, waiting: dict[int, Any], stamp: int, one: Any) -> list[Moment]:
         waiting[stamp] = one
         if len(waiting) > MOST:
-            del waiting[next(iter(waiting))]
+            del waiting[next((old for old in waiting if not self._expected(waiting, old)), next(iter(waiting)))]
         known = [stamp for stamp in self._states if stamp in self._latents]
         ready = [stamp for stamp in known if self._complete(stamp) or stamp != known[-1]]
         return [
@@ -55,8 +56,13 @@ class Moments:
             for s in ready
         ]
 
+    def _expected(self, waiting: dict[int, Any], stamp: int) -> bool:
+        """Whether it is the picture of a moment that waits for more."""
+        return waiting is self._pictures and (stamp in self._states or stamp in self._latents)
+
     def _complete(self, stamp: int) -> bool:
-        return stamp in self._pictures and (not self._depths or self._depth_at(stamp) is not None)
+        with_depth = any(stamp - other <= LASTING for other in self._depths)
+        return stamp in self._pictures and (not with_depth or self._depth_at(stamp) is not None)
 
     def _depth_at(self, stamp: int) -> Any:
         """The nearest in time; one may be that of several pictures."""

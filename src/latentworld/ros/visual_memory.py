@@ -60,7 +60,7 @@ class FinderParameters:
 @dataclass(frozen=True, slots=True)
 class TextParameters:
     model: str = parameter("", "folder of CLIP or its kin, to be asked in words; empty: words are not understood")
-    batch: int = parameter(32, "pictures read for it at once, between other work", 1, 1000)
+    batch: int = parameter(8, "pictures read for it at once, between other work", 1, 1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class VisualMemoryNode(ManagedNode):
         for part in (self._archivist, self._memory):
             if part is not None:
                 part.close()
-        self._memory = self._archivist = self._encoder = None
+        self._memory = self._archivist = self._encoder = self._requests = None
 
     def watch(self) -> None:
         self._read_pictures()
@@ -207,7 +207,7 @@ class VisualMemoryNode(ManagedNode):
             left = self._memory.read_pictures(self.parameters.text.batch)
             self.diagnostics.value("pictures_to_read", left)
             self.diagnostics.clear("text")
-            if left:
+            if left and self.state == "active":
                 self._read_pictures()
 
         self._archivist.submit(
