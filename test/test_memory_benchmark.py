@@ -30,7 +30,7 @@ def test_nearest_rows_are_kept_as_they_come(benchmark):
         questions.take(first, latents)
         everything.append(latents)
     everything = np.concatenate(everything)
-    for latent, ids in zip(questions.latents[:, -12:], questions.ids, strict=True):
+    for latent, ids in zip(questions.latents[:, -12:], questions.came.ids, strict=True):
         exact = np.argsort(benchmark.distances(everything[:, -12:], latent), kind="stable")[:10] + 1
         assert set(ids.tolist()) == set(exact.tolist())
     again = [latents for _, _, latents in benchmark.Drive(16, 12, 0).chunks(25_000)]

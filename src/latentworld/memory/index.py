@@ -14,7 +14,7 @@ from latentworld.memory.layout import Layout, covered
 from latentworld.memory.rows import ROW, Rows
 from latentworld.memory.segment import Segment
 
-READ, SHARE = 24_576, 0.016  # rows of segments that a query reads at least, and more of a long life: a share of all
+READ, SHARE = 24_576, 0.006  # rows of segments that a query reads at least, and more of a long life: a share of all
 ENOUGH = 4  # times as many candidates as asked for are measured exactly
 GROWTH = 1.5
 
