@@ -13,6 +13,7 @@ from walks import MODEL, pictures
 from latentworld.memory import MemoryQuery, VisualMemory
 from latentworld.memory.commands import commands
 from latentworld.memory.thumbnails import thumbnail
+from latentworld.perception.text_encoder import ClipEncoder
 from latentworld.types import Latent, LatentworldError
 
 
@@ -35,7 +36,7 @@ def shell(*arguments: str):
     def remember(bag, memory, *topics_and_checkpoint):
         raise AssertionError("asked by nobody")
 
-    return CliRunner().invoke(commands(encode, remember), list(map(str, arguments)))
+    return CliRunner().invoke(commands(encode, remember, ClipEncoder.load), list(map(str, arguments)))
 
 
 def test_the_shell_asks_and_draws(tmp_path):
@@ -89,7 +90,7 @@ def test_the_shell_forgets_and_checks(tmp_path):
     assert "4 keyframes were missing from the journal" in shell("check", path).output
     assert "sound" in shell("check", path).output
     for arguments, said in (
-        (["forget", "--path", path], "a place, a time, a latent or a thing, got a query for everything"),
+        (["forget", "--path", path], "a place, a time, a surprise, a latent or a thing, got a query for everything"),
         (["check", tmp_path / "none.sqlite"], "none.sqlite: expected a file, got none"),
     ):
         result = shell(*arguments)

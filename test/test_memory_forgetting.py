@@ -141,7 +141,7 @@ def test_forgetting_asks_for_keys(full, tmp_path):
     shutil.copytree(full, tmp_path / "copy")
     with VisualMemory(tmp_path / "copy" / "memory.sqlite", MODEL) as memory:
         for query, within, said in (
-            (MemoryQuery(), None, "a place, a time, a latent or a thing, got a query for everything"),
+            (MemoryQuery(), None, "a place, a time, a surprise, a latent or a thing, got a query for everything"),
             (MemoryQuery(latent_at(0, vector(1))), None, "the distance within which it is the same"),
             (MemoryQuery(after=1), 0.5, "the distance within which it is the same"),
         ):

@@ -61,8 +61,8 @@ class Scene(Graph):
 
     def look(self, pose, with_depth: bool = True) -> Frame:
         """Show the node what the camera sees from a pose; without depth it is kept once the next one comes."""
-        seen, stamp = self.world.view(np.asarray(pose)), BEGIN + stamp_of(self.count)
-        frame = Frame(stamp, seen.rgb, seen.depth if with_depth else None)
+        view, stamp = self.world.view(np.asarray(pose)), BEGIN + stamp_of(self.count)
+        frame = Frame(stamp, view.rgb, view.depth if with_depth else None)
         if with_depth:
             self.topics["camera/depth/image_raw"].publish(to_image(frame.depth, stamp, "camera"))
         self.topics["camera/image_raw"].publish(to_image(frame.rgb, stamp, "camera"))
@@ -71,10 +71,12 @@ class Scene(Graph):
         state = replace(state_of(stamp, tuple(pose), latent.model_id), velocity=np.array([99.0, 0.0]))  # no jump
         self.topics["world_state"].publish(state_to_message(state))
         self.count += 1
-        if with_depth:
-            self.wait_for(lambda: len(self.memory._memory) >= self.count, 10, f"keyframe {self.count}")
-        else:
-            self.wait_for(lambda: stamp in self.memory._moments._pictures, 10, f"picture {self.count}")
+
+        def seen() -> bool:
+            waits = not with_depth and stamp in self.memory._moments._pictures
+            return waits or len(self.memory._memory) >= self.count
+
+        self.wait_for(seen, 10, f"keyframe {self.count}")
         return frame
 
     def ask(self, **keys) -> QueryObjects.Response:

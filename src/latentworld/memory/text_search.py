@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-import cv2
 import numpy as np
 
 from latentworld.memory import base, lookup
@@ -92,5 +91,7 @@ class TextSearch:
 
 
 def _decoded(jpeg: bytes | None) -> np.ndarray | None:
+    import cv2  # takes a while to load, and most of what is asked needs none
+
     bgr = None if jpeg is None else cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
     return None if bgr is None else np.ascontiguousarray(bgr[..., ::-1])
