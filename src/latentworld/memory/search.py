@@ -65,27 +65,18 @@ class MemorySearch:
         self, connection, query: MemoryQuery, frame: int, pictures: Pictures | None, words: np.ndarray | None
     ) -> MemoryAnswer:  # fmt: skip
         """A thing is shown by few: each is looked at."""
-        shown = lookup.keyframes(connection, lookup.showing(connection, query.object), frame, pictures)
-        ids = np.array([k.id for k in shown], np.int64)
-        familiarity, distance = Familiarity(), np.full(len(ids), math.nan)
+        ids = lookup.among(connection, query, frame, lookup.showing(connection, query.object))
+        familiarity, far = Familiarity(), {}
         if query.latent is not None:
             looks = self._looks(query)
             familiarity = self._familiarity.read(connection, looks)
             some, rows = lookup.looks(connection, ids, looks)
             if len(some):
-                distance[np.isin(ids, some)] = distances(rows, query.latent.vector[-looks:])
+                far = dict(zip(some.tolist(), distances(rows, query.latent.vector[-looks:]), strict=True))
         elif words is not None:
-            some, far = self._text.distances(words, ids)
-            distance = np.array([dict(zip(some, far, strict=True)).get(id, math.nan) for id in ids])
-        found = [
-            k
-            for k in _measured(shown, distance, query, frame, familiarity)
-            if (query.after is None or k.stamp >= query.after)
-            and (query.before is None or k.stamp <= query.before)
-            and k.surprise <= query.most_likely
-        ]
-        if query.place is not None:
-            found = [k for k in found if k.place_distance <= query.radius]
+            far = dict(zip(*(part.tolist() for part in self._text.distances(words, ids)), strict=True))
+        distance = np.array([far.get(id, math.nan) for id in ids.tolist()])
+        found = _measured(lookup.keyframes(connection, ids, frame, pictures), distance, query, frame, familiarity)
         if query.latent is not None or query.text is not None:
             found = [k for k in found if not math.isnan(k.latent_distance)]
             found.sort(key=lambda k: k.latent_distance)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from latentworld.memory import base, lookup
+from latentworld.memory.checks import check_forgettable, check_latent, check_moment
 from latentworld.memory.correction import Trajectory, correction
 from latentworld.memory.forgetting import Going, told_by
 from latentworld.memory.keyframes import Keyframe, KeyframeGate
@@ -28,9 +29,6 @@ from latentworld.types import Latent, LatentworldError, Objects, WorldState, sec
 
 if TYPE_CHECKING:  # torch takes seconds to load, and most of what is asked needs none
     from latentworld.memory.neural import NeuralLearner, NeuralParameters, Recalled
-
-LATEST = 1 << 62  # ns
-HALF_MAX = float(np.finfo(np.float16).max)
 
 
 class VisualMemory:
@@ -85,7 +83,7 @@ class VisualMemory:
         kept. Durable within ``commit_interval``.
         """
         self._check(latent)
-        self._check_pose(state, latent, covariance)
+        check_moment(state, latent, covariance)
         if self._last is not None and self._jumped(state, self._last):
             self.lay_frame()
         self._last = state
@@ -236,15 +234,7 @@ class VisualMemory:
         Raises LatentworldError for a query without keys (to forget everything, delete the files), for words, or for a
         thing along with other keys.
         """
-        wanted = "forget: expected a place, a time, a surprise, a latent or a thing"
-        if query.object is not None and (query.narrowed or query.latent is not None):
-            raise LatentworldError("forget: expected a thing or other keys, got both")
-        if query.text is not None:
-            raise LatentworldError(f"{wanted}, got words")
-        if not query.narrowed and query.latent is None and query.object is None:
-            raise LatentworldError(f"{wanted}, got a query for everything")
-        if (query.latent is None) != (within is None):
-            raise LatentworldError("forget: expected a latent and the distance within which it is the same, got one")
+        check_forgettable(query, within)
         frame = self._frame if query.frame is None else query.frame
         if query.latent is not None:
             self._check(query.latent)
@@ -306,27 +296,7 @@ class VisualMemory:
         return self._learner
 
     def _check(self, latent: Latent) -> None:
-        name, vector = f"memory {self.store.path}: latent", latent.vector
-        outside = ~(np.abs(vector) <= HALF_MAX)  # NaN compares false
-        if latent.model_id != self.model_id:
-            raise LatentworldError(f"{name}: expected model {self.model_id}, got model {latent.model_id}")
-        if vector.ndim != 1 or len(vector) != (self._dimensions or len(vector)):
-            raise LatentworldError(f"{name}: expected shape ({self._dimensions or 'D'},), got {vector.shape}")
-        if outside.any():
-            raise LatentworldError(f"{name}: expected finite values within +-{HALF_MAX:.0f}, got {vector[outside][0]}")
-
-    def _check_pose(self, state: WorldState, latent: Latent, covariance: np.ndarray | None) -> None:
-        if not state.stamp == state.observation_stamp == latent.stamp:
-            at = f"one at {state.stamp} of the exposure {state.observation_stamp}"
-            raise LatentworldError(f"memory: expected the belief at the exposure {latent.stamp}, got {at}")
-        if not abs(latent.stamp) < LATEST:
-            raise LatentworldError(f"memory: expected a stamp within {LATEST} ns of 0, got {latent.stamp}")
-        if not 0 <= state.p_value <= 1:
-            raise LatentworldError(f"memory: expected a p-value from 0 to 1, got {state.p_value}")
-        if not np.isfinite(state.pose).all():
-            raise LatentworldError(f"memory: expected a finite pose, got {state.pose}")
-        if covariance is not None and not (covariance.shape == (3, 3) and np.isfinite(covariance).all()):
-            raise LatentworldError(f"memory: expected a finite covariance (3, 3), got {covariance}")
+        check_latent(latent, self.model_id, self._dimensions, f"memory {self.store.path}")
 
     def _jumped(self, state: WorldState, last: WorldState) -> bool:
         elapsed = seconds(state.stamp - last.stamp)
