@@ -28,8 +28,8 @@ from rich.table import Table
 
 from latentworld.evaluation.figures import write_figures
 from latentworld.memory import MemoryQuery, VisualMemory
+from latentworld.memory.latent_format import LatentFormat
 from latentworld.memory.records import Record
-from latentworld.memory.rows import quantised
 from latentworld.memory.search import distances
 from latentworld.memory.store import KeyframeStore
 from latentworld.types import NANOSECONDS, Latent
@@ -99,8 +99,8 @@ class Questions:
     def take(self, first: int, latents: np.ndarray) -> None:
         """Latents (n, D) from index ``first`` on, ids counting from 1."""
         self.came.take(first, latents[:, -self.looks :].astype(np.float32))
-        codes, steps = quantised(latents)
-        self.kept.take(first, codes[:, -self.looks :] * steps[:, None])
+        format = LatentFormat(latents.shape[1], self.looks)
+        self.kept.take(first, format.decoded(*format.coded(latents))[:, -self.looks :])
 
 
 def size_of(path: Path) -> int:

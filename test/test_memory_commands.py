@@ -58,7 +58,7 @@ def test_the_shell_asks_and_draws(tmp_path):
 def test_the_shell_says_what_a_memory_holds(tmp_path):
     pictures(tmp_path / "memory.sqlite")
     output = shell("info", tmp_path / "memory.sqlite").output
-    assert f"model {MODEL}" in output and "7 latents of 8 dimensions" in output and "schema 4, ok" in output
+    assert f"model {MODEL}" in output and "7 latents of 8 dimensions" in output and "schema 5, ok" in output
 
 
 @pytest.mark.parametrize(

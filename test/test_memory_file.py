@@ -105,7 +105,7 @@ def test_other_peoples_files_and_newer_schemas_are_left_alone(tmp_path):
     connection = sqlite3.connect(newer)
     connection.execute("PRAGMA user_version = 99")
     connection.close()
-    for path, said in ((foreign, "another program's"), (newer, "schema version 4 or older, got 99")):
+    for path, said in ((foreign, "another program's"), (newer, "schema version 5 or older, got 99")):
         before = path.read_bytes()
         for model_id in (MODEL, None):
             with pytest.raises(LatentworldError, match=said):

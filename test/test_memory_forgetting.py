@@ -11,7 +11,7 @@ import pytest
 from walks import ALL, MODEL, as_kept, latent_at, state_at
 
 from latentworld.memory import MemoryQuery, VisualMemory, forgetting
-from latentworld.memory.rows import quantised
+from latentworld.memory.latent_format import LatentFormat
 from latentworld.memory.store import KeyframeStore
 from latentworld.types import LatentworldError, stamp_of
 
@@ -43,7 +43,8 @@ def full(tmp_path_factory):
 
 def traces(folder: Path, i: int) -> list[str]:
     """Files that still hold a keyframe's latent or its picture."""
-    needles = (quantised(vector(i)[None])[0].tobytes(), picture(i))
+    code = LatentFormat(DIMENSIONS, DIMENSIONS).coded(vector(i)[None])[0][0]
+    needles = (code[-DIMENSIONS:].tobytes(), code[:-DIMENSIONS].tobytes(), picture(i))  # segments have them apart
     files = [path for path in folder.rglob("*") if path.is_file()]
     return [str(path) for path in files if any(needle in path.read_bytes() for needle in needles)]
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import threading
+from functools import partial
 
 import numpy as np
 import pytest
 from walks import ALL, MODEL, as_kept, latent_at, state_at
 
-from latentworld.memory import MemoryQuery, VisualMemory, search
+from latentworld.memory import MemoryQuery, VisualMemory, journal, search
+from latentworld.memory import store as store_module
+from latentworld.memory.latent_format import LatentFormat
 from latentworld.memory.records import Record
-from latentworld.memory.rows import ROW, Rows, quantised
+from latentworld.memory.rows import ROW, Rows
 from latentworld.memory.segment import Segment, grouped, merge, write
 from latentworld.memory.store import KeyframeStore
 from latentworld.types import stamp_of
@@ -145,32 +148,32 @@ def test_a_change_of_model_ends_a_segment(tmp_path):
 def rows_of(count: int, first: int = 1) -> Rows:
     head = np.zeros(count, ROW)
     head["id"], head["model"] = np.arange(first, first + count), 1
-    return Rows.of(head, drive(count, first)[1])
+    return Rows.of(head, drive(count, first)[1], LatentFormat(DIMENSIONS, 10))
 
 
 def test_a_segment_holds_its_rows_and_so_does_one_that_was_merged(tmp_path):
-    parts = []
-    for number, first in enumerate((1, 701)):
-        rows = rows_of(700, first)
-        write(tmp_path / str(number), (first, first + 699), rows, 10)
+    parts, rows = [], [rows_of(700, 1), rows_of(700, 701)]
+    for number, (first, some) in enumerate(zip((1, 701), rows, strict=True)):
+        write(tmp_path / str(number), (first, first + 699), some, 10)
         part = Segment(tmp_path / str(number))
         held, sound = part.rows()
         order = np.argsort(held.head["id"])
-        assert sound.all() and (held.head["id"][order] == rows.head["id"]).all()
-        np.testing.assert_array_equal(held.codes[order], rows.codes)
-        np.testing.assert_array_equal(part.searched(0, 700)[order], rows.codes[:, -10:])
+        assert sound.all() and (held.head["id"][order] == some.head["id"]).all()
+        np.testing.assert_array_equal(held.codes[order], some.codes)
+        np.testing.assert_array_equal(part.searched(0, 700)[order], some.codes[:, -10:])
         parts.append(part)
     merge(tmp_path / "both", (1, 1400), parts)
     both = Segment(tmp_path / "both")
     assert (both.first, both.last, both.count) == (1, 1400, 1400)
     held, sound = both.rows()
-    apart = np.concatenate([part.rows()[0].latents[np.argsort(part.rows()[0].head["id"])] for part in parts])
     assert sound.all()
-    np.testing.assert_array_equal(held.latents[np.argsort(held.head["id"])], apart)
+    order = np.argsort(held.head["id"])
+    np.testing.assert_array_equal(held.head[order]["step"], np.concatenate([r.head["step"] for r in rows]))
+    np.testing.assert_array_equal(held.codes[order], np.concatenate([r.codes for r in rows]))
 
 
 def test_lists_are_of_rows_that_are_near_each_other():
-    codes, steps = quantised(drive(5000)[1])
+    codes, steps = LatentFormat(DIMENSIONS, DIMENSIONS, bits=8).coded(drive(5000)[1])
     centroids, which = grouped(codes, steps)
     wide = codes * steps[:, None]
     spread = np.linalg.norm(wide - centroids[which], axis=1).mean()
@@ -182,7 +185,7 @@ def test_latents_are_found_by_their_last_numbers_alone(tmp_path):
     random, looks = np.random.default_rng(6), 8
     poses, latents = drive(1300)
     latents[:, :-looks] = 20 * random.normal(size=latents[:, :-looks].shape)  # says nothing, and loudly
-    latents = as_kept(latents)
+    latents = as_kept(latents, looks)
     store = KeyframeStore(tmp_path / "memory.sqlite", rows=SEAL, seal_rows=SEAL)
     frame, model = store.lay_frame("odom", 0), store.model(MODEL, DIMENSIONS, looks)
     for i in range(len(poses)):
@@ -191,7 +194,7 @@ def test_latents_are_found_by_their_last_numbers_alone(tmp_path):
     store.close()
     everything = np.ones(len(latents), bool)
     with VisualMemory(tmp_path / "memory.sqlite") as memory:
-        assert memory.store.layout.segments() and memory.store.looks(MODEL) == looks
+        assert memory.store.layout.segments() and memory.store.format(MODEL).looks == looks
         for i in (3, 700, 1290):
             asked = latents[i] + np.concatenate([random.normal(size=DIMENSIONS - looks), np.zeros(looks)])
             for narrow in (False, True):
@@ -202,11 +205,53 @@ def test_latents_are_found_by_their_last_numbers_alone(tmp_path):
                 assert answer[0].id == i + 1 and answer[0].latent_distance < 1e-3
 
 
+@pytest.mark.parametrize("lost", [False, True])
+def test_what_an_earlier_version_kept_to_8_bits_is_read_and_goes_on(tmp_path, monkeypatch, lost):
+    path, (poses, latents) = tmp_path / "memory.sqlite", drive(600)
+    monkeypatch.setattr(store_module, "LatentFormat", partial(LatentFormat, bits=8))
+    store = KeyframeStore(path, rows=100, seal_rows=200)
+    frame, model = store.lay_frame("odom", 0), store.model(MODEL, DIMENSIONS)
+    for i in range(500):
+        store.add(Record(stamp_of(i), frame, poses[i], np.eye(3), 0.5, model, latents[i]))
+    store.writer.settle()
+    store.close()
+    monkeypatch.undo()
+    old = sqlite3.connect(path)
+    old.executescript(
+        """CREATE TABLE old AS SELECT * FROM model; ALTER TABLE old DROP COLUMN bits; DROP TABLE model;
+        ALTER TABLE old RENAME TO model; PRAGMA user_version = 4"""
+    )
+    old.close()
+    for file in (store.layout.catalogue, *(file for _, file in store.layout.journals())):
+        events = journal.read(file)
+        file.unlink()
+        again = journal.Journal(file)
+        for event, rows in events:
+            again.append(event | {"model": [row[:4] for row in event.get("model", ())]}, rows)
+        again.close()
+    if lost:
+        path.unlink()
+    store = KeyframeStore(path)
+    assert bool(store.repaired) == lost and store.format(MODEL).bits == 8
+    model = store.model(MODEL, DIMENSIONS)
+    for i in range(500, 600):
+        store.add(Record(stamp_of(i), frame, poses[i], np.eye(3), 0.5, model, latents[i]))
+    store.close()
+    with VisualMemory(path) as memory:
+        assert not memory.store.repaired and len(memory) == 600
+        for i in (3, 250, 599):
+            answer = memory.query(MemoryQuery(latent_at(0, latents[i].astype(np.float32)), limit=1)).keyframes
+            assert answer[0].id == i + 1 and 1e-4 < answer[0].latent_distance < 0.1
+    store = KeyframeStore(tmp_path / "new.sqlite")
+    assert store.model(MODEL, DIMENSIONS).format.bits == 12
+    store.close()
+
+
 def test_a_base_of_version_2_is_brought_up_to_date(flat, tmp_path):
     (path, poses, latents), copy = flat, tmp_path / "memory.sqlite"
     shutil.copytree(path.parent, tmp_path, dirs_exist_ok=True)
     old = sqlite3.connect(copy)
-    for table, column in (("keyframe", "step"), ("model", "looks")):
+    for table, column in (("keyframe", "step"), ("model", "looks"), ("model", "bits")):
         old.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
     halves = ((latent.astype("<f2").tobytes(), i) for i, latent in enumerate(latents, 1))
     old.executemany("UPDATE keyframe SET latent = ? WHERE id = ?", halves)
@@ -214,7 +259,7 @@ def test_a_base_of_version_2_is_brought_up_to_date(flat, tmp_path):
     old.commit()
     old.close()
     with VisualMemory(copy, MODEL) as memory:
-        assert len(memory) == len(poses) and memory.store.looks(MODEL) == DIMENSIONS
+        assert len(memory) == len(poses) and memory.store.format(MODEL).looks == DIMENSIONS
         kept = memory.get(250)
         np.testing.assert_array_equal(kept.pose, poses[249])
         near = memory.query(MemoryQuery(latent_at(0, latents[42].astype(np.float32)), limit=1)).keyframes[0]

@@ -182,7 +182,10 @@ def test_a_memory_of_schema_3_is_taken_over(tmp_path):
     with VisualMemory(path, MODEL, ALL) as memory:
         memory.consider(state_at(1), latent_at(1, np.ones(DIMENSIONS, np.float32)))
     connection = sqlite3.connect(path)
-    connection.executescript("DROP TABLE stay; DROP INDEX submap_first; PRAGMA user_version = 3")
+    connection.executescript(
+        """DROP TABLE stay; DROP INDEX submap_first; PRAGMA user_version = 3; CREATE TABLE old AS SELECT * FROM model;
+        ALTER TABLE old DROP COLUMN bits; DROP TABLE model; ALTER TABLE old RENAME TO model"""
+    )
     connection.close()
     with VisualMemory(path, MODEL, ALL) as memory:
         for t in range(2, 4):

@@ -59,7 +59,8 @@ def test_what_could_not_be_forgotten_is_with_the_next(copy, monkeypatch):
             patched.setattr(forgetting, "_from_segment", full)
             with pytest.raises(OSError, match="No space"):
                 memory.forget(MemoryQuery(before=stamp_of(11)))
-        assert memory.store.add(Record(0, 1, np.zeros(3), np.eye(3), 0.5, 1, latent_of(7))) == ROWS + 1
+        model = memory.store.model(MODEL, len(latent_of(7)))
+        assert memory.store.add(Record(0, 1, np.zeros(3), np.eye(3), 0.5, model, latent_of(7))) == ROWS + 1
         memory.flush()  # it still writes
         assert memory.forget(MemoryQuery(after=stamp_of(900), before=stamp_of(910))) == 11
     for _ in range(2):

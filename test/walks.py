@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from latentworld.memory import MemoryParameters, VisualMemory
+from latentworld.memory.latent_format import LatentFormat
 from latentworld.memory.records import Record
-from latentworld.memory.rows import quantised
 from latentworld.memory.store import KeyframeStore
 from latentworld.memory.thumbnails import thumbnail
 from latentworld.types import Latent, WorldState, stamp_of
@@ -26,10 +26,11 @@ def latent_at(t: float, vector: np.ndarray, model_id: str = MODEL) -> Latent:
     return Latent(stamp_of(t), model_id, vector)
 
 
-def as_kept(latents: np.ndarray) -> np.ndarray:
-    """Latents (N, D) as a memory keeps them: to 8 bits."""
-    codes, steps = quantised(latents)
-    return codes * steps[:, None]
+def as_kept(latents: np.ndarray, looks: int | None = None) -> np.ndarray:
+    """Latents (N, D) as a memory keeps them: to 12 bits the last ``looks`` of them (default all), to 8 the others."""
+    size = np.shape(latents)[1]
+    format = LatentFormat(size, looks or size)
+    return format.decoded(*format.coded(latents))
 
 
 def walk_through() -> tuple[np.ndarray, np.ndarray, np.ndarray]:

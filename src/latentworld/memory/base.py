@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from latentworld.memory.latent_format import KeptModel, LatentFormat
 from latentworld.memory.rows import ROW, Rows, checksums
 from latentworld.types import NANOSECONDS
 
 Event = dict[str, Any]
 Entry = tuple[Event, "Rows | None"]
-COLUMNS = {"model": 4, "frame": 3, "submap": 18, "stay": 15, "picture": 4, "state": 2}
+COLUMNS = {"model": 5, "frame": 3, "submap": 18, "stay": 15, "picture": 4, "state": 2}
+LATER = {"model": 8}  # of a table that got a column: what earlier events, which lack it, mean
 BLOBS = {"submap": 7, "stay": 14}  # which column is one; in an event it is written in hexadecimal digits
 CATALOGUE = (
     "model",
@@ -34,12 +36,17 @@ def put(connection: sqlite3.Connection, event: Event, rows: Rows | None = None, 
         if table in event:
             marks = ", ".join("?" * columns)
             at = BLOBS.get(table)
-            values = [[bytes.fromhex(v) if i == at else v for i, v in enumerate(row)] for row in event[table]]
+            values = [[bytes.fromhex(v) if i == at else v for i, v in enumerate(row)] for row in told(event, table)]
             connection.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", values)
     box = [(row[0], *row[8:12], row[12] / NANOSECONDS, row[13] / NANOSECONDS) for row in event.get("submap", ())]
     connection.executemany("INSERT OR REPLACE INTO submap_box VALUES (?, ?, ?, ?, ?, ?, ?)", box)
     if rows is not None:
         put_rows(connection, rows, new)
+
+
+def told(event: Event, table: str) -> list[list]:
+    """Rows of a table that an event tells of, also one of an earlier version."""
+    return [row if len(row) == COLUMNS[table] else [*row, LATER[table]] for row in event.get(table, ())]
 
 
 def put_rows(connection: sqlite3.Connection, rows: Rows, new: bool = False) -> None:
@@ -81,6 +88,13 @@ def read_rows(connection: sqlite3.Connection, first: int, last: int) -> tuple[Ro
             f"SELECT {KEYFRAME} FROM keyframe WHERE id BETWEEN ? AND ? ORDER BY id", (first, last)
         ).fetchall()
     )
+
+
+def model(connection: sqlite3.Connection, model_id: str) -> KeptModel | None:
+    """``None`` where nothing of it is kept."""
+    query = "SELECT id, dimensions, looks, bits FROM model WHERE model_id = ?"
+    found = connection.execute(query, (model_id,)).fetchone()
+    return None if found is None else KeptModel(found[0], LatentFormat(*found[1:]))
 
 
 def catalogue(connection: sqlite3.Connection) -> Event:

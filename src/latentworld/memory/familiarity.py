@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from latentworld.memory.latent_format import LatentFormat
 from latentworld.memory.lookup import newest_views
 
 SAME_PLACE = (0.5, math.radians(30))  # metres and radians within which two views are of one place
@@ -51,16 +52,15 @@ class FamiliarityGauge:
         self._lock = threading.Lock()
         self._calibrated, self._found = 0, Familiarity()  # the newest keyframe then
 
-    def read(self, connection: sqlite3.Connection, looks: int) -> Familiarity:
-        """For distances over the last ``looks`` dimensions."""
+    def read(self, connection: sqlite3.Connection, format: LatentFormat) -> Familiarity:
         with self._lock:
             newest = connection.execute("SELECT max(id) FROM keyframe").fetchone()[0] or 0
             if newest > GROWTH * self._calibrated:
-                self._calibrated, self._found = newest, self._calibrate(connection, looks)
+                self._calibrated, self._found = newest, self._calibrate(connection, format)
             return self._found._replace(threshold=self._fixed) if self._fixed > 0 else self._found
 
-    def _calibrate(self, connection: sqlite3.Connection, looks: int) -> Familiarity:
-        views = newest_views(connection, self._model_id, MOST, looks)
+    def _calibrate(self, connection: sqlite3.Connection, format: LatentFormat) -> Familiarity:
+        views = newest_views(connection, self._model_id, MOST, format)
         if len(views.ids) < LEAST:
             return Familiarity()
         same, other = same_and_other_place(views.frames, views.poses)

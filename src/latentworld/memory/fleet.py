@@ -21,6 +21,7 @@ import numpy as np
 from latentworld.memory import base, lookup
 from latentworld.memory.files import publish
 from latentworld.memory.keyframes import Keyframe
+from latentworld.memory.latent_format import LatentFormat
 from latentworld.memory.query import MemoryAnswer, MemoryQuery
 from latentworld.memory.visual_memory import VisualMemory
 from latentworld.types import LatentworldError
@@ -72,10 +73,10 @@ class FleetMemory:
         """
         if memory.model_id != self.model_id:
             raise LatentworldError(f"fleet: expected keyframes of model {self.model_id}, got {memory.model_id}")
-        looks = memory.store.looks(memory.model_id)
-        if not looks:
+        format = memory.store.format(memory.model_id)
+        if not format.dimensions:
             return 0
-        self._prepare(looks)
+        self._prepare(format.looks)
         sent = 0
         note = memory.store.layout.folder / "fleet"
         known = _noted(note).get(robot, {})
@@ -87,7 +88,7 @@ class FleetMemory:
                     state = _state(connection, first, last)
                     now[f"{first}-{last}"] = state
                     if known.get(f"{first}-{last}") != state:
-                        sent += self._send(connection, robot, first, last, looks)
+                        sent += self._send(connection, robot, first, last, format)
             finally:
                 connection.execute("ROLLBACK")
         _note(note, robot, now)
@@ -158,7 +159,7 @@ class FleetMemory:
         for name, kind in INDEXED.items():
             self._client.create_payload_index(self.collection, name, field_schema=kind)
 
-    def _send(self, connection, robot: str, first: int, last: int, looks: int) -> int:
+    def _send(self, connection, robot: str, first: int, last: int, format: LatentFormat) -> int:
         m, sent = self._models, 0
         held: set[int] = set()
         for begin in range(first, last + 1, PIECE):
@@ -166,7 +167,7 @@ class FleetMemory:
             frames = lookup.keyframes(connection, ids, -1)
             frames = [k for k in frames if k.model_id == self.model_id]
             held |= {k.id for k in frames}
-            some, vectors = lookup.looks(connection, np.array([k.id for k in frames], np.int64), looks)
+            some, vectors = lookup.looks(connection, np.array([k.id for k in frames], np.int64), format)
             by_id = dict(zip(some.tolist(), vectors, strict=True))
             numbers = {k.id: _number(robot, k.id) for k in frames}
             there = self._client.retrieve(self.collection, list(numbers.values()), with_payload=["id", "stamp"])

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from latentworld.memory import base
+from latentworld.memory.latent_format import KeptModel, LatentFormat
 from latentworld.memory.layout import Layout, covered
 from latentworld.memory.rows import ROW, Rows
 from latentworld.memory.segment import Segment
@@ -73,15 +74,14 @@ class LatentIndex:
     def _refresh(self, connection: sqlite3.Connection) -> None:
         erasures = base.state(connection, "erasures")
         folder = self._layout.folder.stat().st_mtime_ns if self._layout.folder.exists() else 0
-        known = connection.execute("SELECT id, looks FROM model WHERE model_id = ?", (self._model_id,)).fetchone()
+        known = base.model(connection, self._model_id)
         if known is None:
             return
-        model, looks = known
         if (folder, erasures) != self._seen:
-            sealed = self._load(model)
+            sealed = self._load(known.number)
             self._young.restart(sealed, erasures)
             self._seen = folder, erasures
-        self._young.extend(connection, model, looks)
+        self._young.extend(connection, known)
 
     def _load(self, model: int) -> int:
         """Open what is new and let go of what is gone, which a query under way keeps as long as it needs; answers the
@@ -111,14 +111,14 @@ class Young:
         self._rows = self._rows.only(keep)
         self._after, self._erasures = after, erasures
 
-    def extend(self, connection: sqlite3.Connection, model: int, looks: int) -> None:
+    def extend(self, connection: sqlite3.Connection, model: KeptModel) -> None:
         held = self._rows.heads["id"]
         newest = int(held[-1]) if len(held) else self._after
         found = connection.execute(
-            f"SELECT {base.KEYFRAME} FROM keyframe WHERE id > ? AND model = ? ORDER BY id", (newest, model)
+            f"SELECT {base.KEYFRAME} FROM keyframe WHERE id > ? AND model = ? ORDER BY id", (newest, model.number)
         ).fetchall()
         if found:
-            self._rows = self._rows.with_more(base.rows_of(found)[0], looks)
+            self._rows = self._rows.with_more(base.rows_of(found)[0], model.format)
 
     def view(self, newest: int) -> YoungRows:
         """What is held now up to an id; it never changes. Another thread may already have seen more than this one."""
@@ -127,8 +127,8 @@ class Young:
 
 @dataclass(frozen=True, slots=True)
 class YoungRows:
-    """heads: (n,) of ROW. latents: (n, D) float32. squares: (n,) of their lengths. Views of arrays with room for more:
-    rows once there stay as they are.
+    """heads: (n,) of ROW. latents: (n, S) float32, what they are found by. squares: (n,) of their lengths. Views of
+    arrays with room for more: rows once there stay as they are.
     """
 
     heads: np.ndarray
@@ -146,8 +146,8 @@ class YoungRows:
         end = int(np.searchsorted(self.heads["id"], newest, side="right"))
         return YoungRows(self.heads[:end], self.latents[:end], self.squares[:end])
 
-    def with_more(self, rows: Rows, looks: int) -> YoungRows:
-        latents = np.ascontiguousarray(rows.latents[:, rows.codes.shape[1] - looks :])
+    def with_more(self, rows: Rows, format: LatentFormat) -> YoungRows:
+        latents = format.decoded(rows.codes[:, rows.codes.shape[1] - format.look_bytes :], rows.head["step"])
         new = (rows.head, latents, np.einsum("nd,nd->n", latents, latents))
         held = (self.heads, self.latents.reshape(len(self.heads), latents.shape[1]), self.squares)
         return YoungRows(*(_appended(a, b) for a, b in zip(held, new, strict=True)))

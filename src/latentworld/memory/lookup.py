@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from latentworld.memory.keyframes import Keyframe
+from latentworld.memory.latent_format import LatentFormat
 from latentworld.memory.pictures import Pictures, Place
 from latentworld.memory.query import MemoryQuery
 from latentworld.memory.rows import full
@@ -52,28 +53,28 @@ class Matching(NamedTuple):
 
 def matching(
     connection: sqlite3.Connection, query: MemoryQuery, submaps: np.ndarray, radius: float,
-    model_id: str | None = None, dimensions: int = 0, nearest: int = 0,
+    model_id: str | None = None, format: LatentFormat | None = None, nearest: int = 0,
 ) -> Matching:  # fmt: skip
     """All within the query's time and surprise, and within ``radius`` of its place.
 
-    submaps: those that may hold any, from ``overlapping``. dimensions: S, of the looks that are read. nearest: of the
-    rows that are nearest to the place so many are enough, and a few more come; 0: all.
+    submaps: those that may hold any, from ``overlapping``. format: of the looks that are read; ``None``: none is.
+    nearest: of the rows that are nearest to the place so many are enough, and a few more come; 0: all.
     """
-    values = {"first": _span(query)[0], "last": _span(query)[1], "dimensions": -dimensions, "model": model_id}
-    values["surprise"] = query.most_likely
+    values = {"first": _span(query)[0], "last": _span(query)[1], "model": model_id}
+    values |= {"surprise": query.most_likely, "end": 0 if format is None else -format.look_bytes}
     order = "ORDER BY (k.x - s.x) * (k.x - s.x) + (k.y - s.y) * (k.y - s.y), k.id DESC LIMIT :most" if nearest else ""
     reach = FAR if query.place is None else min(radius * (1 + 1e-9) + 1e-9, FAR)  # rounding must leave out nothing
     found = connection.execute(
         f"""WITH s AS MATERIALIZED (SELECT json_extract(value, '$[0]') AS first, json_extract(value, '$[1]') AS last,
         json_extract(value, '$[2]') AS x, json_extract(value, '$[3]') AS y FROM json_each(:submaps))
-        SELECT k.id, k.submap, k.x, k.y, k.yaw, {"k.step, substr(k.latent, :dimensions)" if dimensions else "0, x''"}
+        SELECT k.id, k.submap, k.x, k.y, k.yaw, {"k.step, substr(k.latent, :end)" if format else "0, x''"}
         FROM s CROSS JOIN keyframe k ON k.id BETWEEN s.first AND s.last
         WHERE k.stamp BETWEEN :first AND :last {f"AND k.model = {_MODEL}" if model_id else ""}
         {"" if query.surprise is None else "AND k.surprise <= :surprise"}
         AND (k.x - s.x) * (k.x - s.x) + (k.y - s.y) * (k.y - s.y) <= :reach {order}""",
         values | {"submaps": json.dumps(_seen_from(query, submaps)), "reach": reach * reach, "most": nearest + NEARLY},
     ).fetchall()
-    ids, looks = np.array([row[0] for row in found], np.int64), matrix(found)
+    ids, looks = np.array([row[0] for row in found], np.int64), _looks_in(found, format)
     if query.place is None:
         return Matching(ids, np.full(len(ids), math.nan), looks)
     table = np.array([row[1:5] for row in found], np.float64).reshape(-1, 4)
@@ -225,13 +226,13 @@ def keyframes(
     return [by_id[id] for id in ids.tolist() if id in by_id]
 
 
-def looks(connection: sqlite3.Connection, ids: np.ndarray, dimensions: int) -> tuple[np.ndarray, np.ndarray]:
-    """Ids (n,), ascending, and the last ``dimensions`` S of their latents (n, S) float32, from the base."""
+def looks(connection: sqlite3.Connection, ids: np.ndarray, format: LatentFormat) -> tuple[np.ndarray, np.ndarray]:
+    """Ids (n,), ascending, and what they are found by, (n, S) float32, from the base."""
     rows = connection.execute(
         f"SELECT id, step, substr(latent, ?) FROM keyframe WHERE id IN {_LISTED} ORDER BY id",
-        (-dimensions, json.dumps(ids.tolist())),
+        (-format.look_bytes, json.dumps(ids.tolist())),
     ).fetchall()
-    return np.array([row[0] for row in rows], np.int64), matrix(rows)
+    return np.array([row[0] for row in rows], np.int64), _looks_in(rows, format)
 
 
 class Views(NamedTuple):
@@ -243,54 +244,54 @@ class Views(NamedTuple):
     looks: np.ndarray
 
 
-_VIEWS = "SELECT k.id, s.frame, k.x, k.y, k.yaw, s.x, s.y, s.yaw, step, substr(latent, :dimensions) FROM"
+_VIEWS = "SELECT k.id, s.frame, k.x, k.y, k.yaw, s.x, s.y, s.yaw, step, substr(latent, :end) FROM"
 
 
-def newest_views(connection: sqlite3.Connection, model_id: str, limit: int, dimensions: int) -> Views:
-    """The newest keyframes of a model, the newest first, by the last ``dimensions`` S of their latents."""
+def newest_views(connection: sqlite3.Connection, model_id: str, limit: int, format: LatentFormat) -> Views:
+    """The newest keyframes of a model, the newest first."""
     rows = connection.execute(
         f"{_VIEWS} keyframe k JOIN submap s ON s.id = k.submap WHERE model = {_MODEL} ORDER BY k.id DESC LIMIT :limit",
-        {"dimensions": -dimensions, "model": model_id, "limit": limit},
+        {"end": -format.look_bytes, "model": model_id, "limit": limit},
     ).fetchall()
-    return _views(rows)
+    return _views(rows, format)
 
 
-def views_of(connection: sqlite3.Connection, ids: np.ndarray, dimensions: int) -> Views:
+def views_of(connection: sqlite3.Connection, ids: np.ndarray, format: LatentFormat) -> Views:
     """Those of ``ids`` (n,) that there are, in no order."""
     rows = connection.execute(
         f"{_VIEWS} keyframe k JOIN submap s ON s.id = k.submap WHERE k.id IN (SELECT value FROM json_each(:ids))",
-        {"dimensions": -dimensions, "ids": json.dumps(ids.tolist())},
+        {"end": -format.look_bytes, "ids": json.dumps(ids.tolist())},
     ).fetchall()
-    return _views(rows)
+    return _views(rows, format)
 
 
 def views_within(
-    connection: sqlite3.Connection, model_id: str, frame: int, place: np.ndarray, radius: float, dimensions: int
+    connection: sqlite3.Connection, model_id: str, frame: int, place: np.ndarray, radius: float, format: LatentFormat
 ) -> Views:
     """All of a model within ``radius`` metres of a place (x, y) in a frame."""
     submaps = overlapping(connection, MemoryQuery(place=place), frame, radius)
     rows = connection.execute(
         f"""{_VIEWS} submap s CROSS JOIN keyframe k ON k.id BETWEEN s.first AND s.last
         WHERE s.id IN (SELECT value FROM json_each(:submaps)) AND k.model = {_MODEL}""",
-        {"dimensions": -dimensions, "model": model_id, "submaps": json.dumps(submaps[:, 0].tolist())},
+        {"end": -format.look_bytes, "model": model_id, "submaps": json.dumps(submaps[:, 0].tolist())},
     ).fetchall()
-    views = _views(rows)
+    views = _views(rows, format)
     inside = np.hypot(*(views.poses[:, :2] - place[:2]).T) <= radius
     return Views(*(part[inside] for part in views))
 
 
-def _views(rows: list[tuple]) -> Views:
+def _views(rows: list[tuple], format: LatentFormat) -> Views:
     numbers = np.array([row[2:8] for row in rows], np.float64).reshape(-1, 6)
     ids, frames = (np.array([row[i] for row in rows], np.int64) for i in (0, 1))
-    return Views(ids, frames, placed(numbers[:, 3:], numbers[:, :3]), matrix(rows))
+    return Views(ids, frames, placed(numbers[:, 3:], numbers[:, :3]), _looks_in(rows, format))
 
 
-def matrix(rows: list[tuple]) -> np.ndarray:
-    """Latents (N, D) float32 of records that end with step and latent."""
-    if not rows:
-        return np.empty((0, 0), np.float32)
-    codes = np.frombuffer(b"".join(row[-1] for row in rows), np.int8).reshape(len(rows), len(rows[0][-1]))
-    return codes * np.array([row[-2] for row in rows], np.float32)[:, None]
+def _looks_in(rows: list[tuple], format: LatentFormat | None) -> np.ndarray:
+    """(n, S) float32 of records that end with step and the end of a code."""
+    if not rows or format is None:
+        return np.empty((len(rows), 0), np.float32)
+    codes = np.frombuffer(b"".join(row[-1] for row in rows), np.int8).reshape(len(rows), format.look_bytes)
+    return format.decoded(codes, np.array([row[-2] for row in rows], np.float32))
 
 
 def _span(query: MemoryQuery) -> tuple[int, int]:

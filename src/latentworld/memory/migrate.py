@@ -9,6 +9,7 @@ import numpy as np
 
 from latentworld.memory import base, schema
 from latentworld.memory.files import publish
+from latentworld.memory.latent_format import BITS, LatentFormat
 from latentworld.memory.layout import Layout
 from latentworld.memory.pictures import Pictures
 from latentworld.memory.rows import ROW, UPPER, Rows
@@ -20,8 +21,10 @@ HALF = np.dtype("<f2")  # of latents, up to version 2
 
 def migrated(layout: Layout, old: sqlite3.Connection) -> sqlite3.Connection:
     """A connection to the base in the schema of this version; the old one takes its place only once it is whole."""
-    if schema.schema_version(old) == 3:
-        _from_3(old)
+    if schema.schema_version(old) >= 3:
+        if schema.schema_version(old) == 3:
+            _from_3(old)
+        _from_4(old)
         return old
     temporary = Path(f"{layout.base}.writing")
     temporary.unlink(missing_ok=True)
@@ -59,6 +62,14 @@ def _from_3(connection: sqlite3.Connection) -> None:
         if any(name in table for name in ("TABLE stay", "INDEX stay", "INDEX submap_first")):
             connection.execute(table)
     connection.execute("PRAGMA user_version = 4")
+    connection.execute("COMMIT")
+
+
+def _from_4(connection: sqlite3.Connection) -> None:
+    """Version 4 kept all to 8 bits; what a memory holds of a model stays of one kind."""
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("ALTER TABLE model ADD COLUMN bits INTEGER NOT NULL DEFAULT 8")
+    connection.execute("PRAGMA user_version = 5")
     connection.execute("COMMIT")
 
 
@@ -119,11 +130,12 @@ def _from_2(old: sqlite3.Connection, new: sqlite3.Connection) -> None:
 
 def _models(old: sqlite3.Connection) -> list[list]:
     """With all dimensions to be found by, as it was up to version 2."""
-    return [[*row, row[2]] for row in old.execute("SELECT id, model_id, dimensions FROM model")]
+    return [[*row, row[2], BITS] for row in old.execute("SELECT id, model_id, dimensions FROM model")]
 
 
 def _put_rows(new: sqlite3.Connection, head: np.ndarray, latents: list[bytes]) -> None:
     for model in np.unique(head["model"]):
         which = np.flatnonzero(head["model"] == model)
         wide = np.frombuffer(b"".join(latents[i] for i in which), HALF).reshape(len(which), -1)
-        base.put_rows(new, Rows.of(head[which], wide))
+        size = wide.shape[1]
+        base.put_rows(new, Rows.of(head[which], wide, LatentFormat(size, size)))

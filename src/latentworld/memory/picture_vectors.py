@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from latentworld.memory.files import publish, write_whole
-from latentworld.memory.rows import quantised
+from latentworld.memory.latent_format import LatentFormat
 from latentworld.types import LatentworldError
 
 HEADER = struct.Struct("<4sI")  # mark, dimensions
@@ -65,7 +65,7 @@ class PictureVectors:
             keep = np.isin(ids, there(ids)) & ~np.isin(ids, held["id"])
             new = np.zeros(int(keep.sum()), held.dtype)
             new["id"] = ids[keep]
-            new["codes"], new["step"] = quantised(vectors[keep])
+            new["codes"], new["step"] = LatentFormat(self._dimensions, self._dimensions, bits=8).coded(vectors[keep])
             new["check"] = _checks(new)
             if size != HEADER.size + len(held) * held.dtype.itemsize:  # none yet, or damaged
                 write_whole(self._path, HEADER.pack(MARK, self._dimensions) + held.tobytes() + new.tobytes())

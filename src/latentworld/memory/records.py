@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from latentworld.memory.latent_format import KeptModel
 from latentworld.memory.objects import Stay
 
 
@@ -21,7 +22,7 @@ class Record:
     pose: np.ndarray
     covariance: np.ndarray
     surprise: float
-    model: int
+    model: KeptModel
     latent: np.ndarray
     thumbnail: bytes | None = None
     stays: Sequence[Stay] = ()

@@ -128,7 +128,7 @@ def _check_tables(layout: Layout, connection: sqlite3.Connection) -> list[str]:
     for table in base.CATALOGUE:
         if table == "state":
             continue
-        expected = {row[0]: row for event in events for row in event.get(table, ())}
+        expected = {row[0]: row for event in events for row in base.told(event, table)}
         actual = {row[0]: row for row in held[table]}
         rows = [row for id, row in expected.items() if actual.get(id) != row]
         if rows:

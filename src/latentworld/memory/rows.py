@@ -1,8 +1,4 @@
-"""How a keyframe lies in files: one packed row beside its latent, with a checksum over both.
-
-Latents are kept to 8 bits, as the same codes in every file: a row that is put back from another file is the same bit by
-bit.
-"""
+"""How a keyframe lies in files: one packed row beside its latent's code, with a checksum over both."""
 
 from __future__ import annotations
 
@@ -10,6 +6,8 @@ import zlib
 from dataclasses import dataclass
 
 import numpy as np
+
+from latentworld.memory.latent_format import LatentFormat
 
 UPPER = np.triu_indices(3)  # of a covariance, which is symmetric
 
@@ -29,21 +27,16 @@ ROW = np.dtype(
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """N keyframes. head: (N,) of ROW. codes: (N, D) int8 of latents, all of one model."""
+    """N keyframes of one model. head: (N,) of ROW. codes: (N, bytes) int8 of latents."""
 
     head: np.ndarray
     codes: np.ndarray
 
     @classmethod
-    def of(cls, head: np.ndarray, latents: np.ndarray) -> Rows:
+    def of(cls, head: np.ndarray, latents: np.ndarray, format: LatentFormat) -> Rows:
         """Latents (N, D) are rounded to codes, and steps written into ``head``."""
-        codes, head["step"] = quantised(latents)
+        codes, head["step"] = format.coded(latents)
         return cls(head, codes)
-
-    @property
-    def latents(self) -> np.ndarray:
-        """(N, D) float32."""
-        return self.codes * self.head["step"][:, None]
 
     def __len__(self) -> int:
         return len(self.head)
@@ -53,7 +46,7 @@ class Rows:
 
 
 def checksums(head: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """(N,) uint32: CRC-32 of each row and its latent's code (N, D)."""
+    """(N,) uint32: CRC-32 of each row and its latent's code (N, bytes)."""
     heads, bodies = head.tobytes(), codes.tobytes()
     row, size = ROW.itemsize, codes.shape[1]
     found = (
@@ -69,10 +62,3 @@ def full(covariance: np.ndarray) -> np.ndarray:
     out[..., UPPER[0], UPPER[1]] = covariance
     out[..., UPPER[1], UPPER[0]] = covariance
     return out
-
-
-def quantised(latents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Latents (N, D) as int8 codes (N, D) and what a step of each row is worth (N,) float32: 127 is its largest."""
-    wide = np.asarray(latents, np.float32)
-    step = np.maximum(np.abs(wide).max(1, initial=0.0) / 127, np.finfo(np.float32).tiny)
-    return np.rint(wide / step[:, None]).astype(np.int8), step.astype(np.float32)

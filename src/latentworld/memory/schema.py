@@ -14,12 +14,13 @@ from latentworld.types import LatentworldError
 
 APPLICATION_ID = 0x4C574D45  # "LWME"
 LOG = 64 << 20  # bytes to which SQLite cuts its own log back
-PAGE = 16384  # bytes: 35 rows of 320 dimensions
+PAGE = 16384  # bytes: 35 rows of 320 dimensions, 64 of looks
 
 TABLES = (
     """CREATE TABLE model (
         id INTEGER PRIMARY KEY, model_id TEXT NOT NULL UNIQUE, dimensions INTEGER NOT NULL,
-        looks INTEGER NOT NULL)                              -- dimensions, the last ones, that latents are found by""",
+        looks INTEGER NOT NULL,                              -- dimensions, the last ones, that latents are found by
+        bits INTEGER NOT NULL DEFAULT 8)                     -- that these are kept to""",
     # A frame that poses hold in: odometry is laid anew at each start, and poses of two layings never compare.
     "CREATE TABLE frame (id INTEGER PRIMARY KEY, name TEXT NOT NULL, laid INTEGER NOT NULL)",
     """CREATE TABLE submap (
@@ -40,7 +41,7 @@ TABLES = (
         covariance BLOB NOT NULL,                            -- float32 upper triangle of x, y, yaw
         surprise REAL NOT NULL,                              -- p-value
         step REAL NOT NULL,                                  -- what 1 of the latent's code is worth
-        latent BLOB NOT NULL,                                -- int8
+        latent BLOB NOT NULL,                                -- int8: ``LatentFormat``
         crc INTEGER NOT NULL)                                -- CRC-32 of all this as it lies in other files""",
     """CREATE TABLE stay (                                    -- one thing at one place for a while
         id INTEGER PRIMARY KEY,
@@ -60,7 +61,7 @@ TABLES = (
     "CREATE INDEX submap_first ON submap (first)",
     "CREATE VIRTUAL TABLE submap_box USING rtree (id, x0, x1, y0, y1, t0, t1)",  # m, m, s
 )
-VERSION = 4
+VERSION = 5
 COUNTERS = (
     "last_id",
     "events",

@@ -14,6 +14,7 @@ from latentworld.memory import lookup
 from latentworld.memory.familiarity import Familiarity, FamiliarityGauge
 from latentworld.memory.index import LatentIndex
 from latentworld.memory.keyframes import Keyframe
+from latentworld.memory.latent_format import LatentFormat
 from latentworld.memory.parameters import MemoryParameters
 from latentworld.memory.pictures import Pictures
 from latentworld.memory.query import MemoryAnswer, MemoryQuery
@@ -47,7 +48,7 @@ class MemorySearch:
             familiarity = Familiarity()
             if query.latent is not None:
                 ids, distance = self._nearest_latents(connection, query, frame)
-                familiarity = self._familiarity.read(connection, self._looks(query))
+                familiarity = self._familiarity.read(connection, self._format)
             elif query.text is not None:
                 ids, distance = self._described(connection, query, frame, words)
             else:
@@ -68,11 +69,11 @@ class MemorySearch:
         ids = lookup.among(connection, query, frame, lookup.showing(connection, query.object))
         familiarity, far = Familiarity(), {}
         if query.latent is not None:
-            looks = self._looks(query)
-            familiarity = self._familiarity.read(connection, looks)
-            some, rows = lookup.looks(connection, ids, looks)
+            format = self._format
+            familiarity = self._familiarity.read(connection, format)
+            some, rows = lookup.looks(connection, ids, format)
             if len(some):
-                far = dict(zip(some.tolist(), distances(rows, query.latent.vector[-looks:]), strict=True))
+                far = dict(zip(some.tolist(), distances(rows, query.latent.vector[-format.looks :]), strict=True))
         elif words is not None:
             far = dict(zip(*(part.tolist() for part in self._text.distances(words, ids)), strict=True))
         distance = np.array([far.get(id, math.nan) for id in ids.tolist()])
@@ -88,7 +89,7 @@ class MemorySearch:
         """Of a query with a latent: where what it would answer was seen from, and no more of it."""
         with self._one_state() as connection:
             ids, _ = self._nearest_latents(connection, query, frame)
-            return lookup.views_of(connection, ids, self._looks(query))
+            return lookup.views_of(connection, ids, self._format)
 
     def all(self, connection: sqlite3.Connection, query: MemoryQuery, frame: int, within: float | None) -> list[int]:
         """Ids of everything in the query's place and time, and within a latent distance where one is given; exact."""
@@ -96,9 +97,9 @@ class MemorySearch:
         model = None if within is None else self._model_id
         ids = lookup.matching(connection, query, submaps, query.radius, model).ids
         if within is not None:
-            looks = self._looks(query)
-            vector = query.latent.vector[-looks:]
-            pieces = [lookup.looks(connection, ids[at : at + NARROW], looks) for at in range(0, len(ids), NARROW)]
+            format = self._format
+            vector = query.latent.vector[-format.looks :]
+            pieces = [lookup.looks(connection, ids[at : at + NARROW], format) for at in range(0, len(ids), NARROW)]
             near = [some[distances(latents, vector) <= within] for some, latents in pieces if len(some)]
             ids = np.concatenate(near) if near else ids[:0]
         return ids.tolist()
@@ -114,17 +115,17 @@ class MemorySearch:
                 connection.execute("ROLLBACK")
 
     def _nearest_latents(self, connection, query: MemoryQuery, frame: int) -> tuple[np.ndarray, np.ndarray]:
-        looks = self._looks(query)
-        vector = query.latent.vector[-looks:]
+        format = self._format
+        vector = query.latent.vector[-format.looks :]
         if not query.narrowed:
             ids = self._index.candidates(connection, vector, query.limit)
         else:
             submaps = lookup.overlapping(connection, query, frame, query.radius)
             if (submaps[:, 2] - submaps[:, 1] + 1).sum() <= NARROW:
-                found = lookup.matching(connection, query, submaps, query.radius, self._model_id, looks)
+                found = lookup.matching(connection, query, submaps, query.radius, self._model_id, format)
                 return _nearest(found.ids, found.looks, vector, query.limit)
             ids = self._index.candidates(connection, vector, query.limit, lookup.filter_of(query, submaps))
-        return _nearest(*lookup.looks(connection, ids, looks), vector, query.limit)
+        return _nearest(*lookup.looks(connection, ids, format), vector, query.limit)
 
     def _described(
         self, connection, query: MemoryQuery, frame: int, words: np.ndarray
@@ -154,8 +155,9 @@ class MemorySearch:
             raise LatentworldError("memory query text: expected a memory with a text encoder, got one without")
         return self._text.words(query.text)
 
-    def _looks(self, query: MemoryQuery) -> int:
-        return self._store.looks(self._model_id) or len(query.latent.vector)
+    @property
+    def _format(self) -> LatentFormat:
+        return self._store.format(self._model_id)
 
 
 def _nearest(ids: np.ndarray, looks: np.ndarray, vector: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:

@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from latentworld.memory import repair
+from latentworld.memory import base, repair
 from latentworld.memory.base import Event
+from latentworld.memory.latent_format import KeptModel, LatentFormat
 from latentworld.memory.layout import Layout
 from latentworld.memory.pictures import Pictures
 from latentworld.memory.records import Record
@@ -58,7 +59,8 @@ class KeyframeStore:
                 raise LatentworldError(
                     f"memory {self.path}: expected schema version {VERSION}, got an older one; open it for writing once"
                 )
-            self._models = dict(connection.execute("SELECT model_id, id FROM model").fetchall())
+            known = [id for (id,) in connection.execute("SELECT model_id FROM model")]
+            self._models = {id: base.model(connection, id) for id in known}
         self._last_frame = self._scalar("SELECT max(id) FROM frame") or 0
         self._last_id = self.acknowledged()
 
@@ -142,24 +144,23 @@ class KeyframeStore:
         """Whether a keyframe was added and is not on disk yet."""
         return self.acknowledged() < id <= self._last_id
 
-    def model(self, model_id: str, dimensions: int, looks: int | None = None) -> int:
-        """The number that stands for a model in the rows. looks: how many of its latents' last dimensions they are
-        found by; ``None``: all.
+    def model(self, model_id: str, dimensions: int, looks: int | None = None) -> KeptModel:
+        """A model, for rows to be of; what is known of it already stays. looks: how many of its latents' last
+        dimensions they are found by; ``None``: all.
         """
         with self._adding:
             if model_id not in self._models:
-                number = max(self._models.values(), default=0) + 1
-                self._submit({"model": [[number, model_id, dimensions, looks or dimensions]]})
-                self._models[model_id] = number
+                number = max((model.number for model in self._models.values()), default=0) + 1
+                format = LatentFormat(dimensions, looks or dimensions)
+                self._submit({"model": [[number, model_id, format.dimensions, format.looks, format.bits]]})
+                self._models[model_id] = KeptModel(number, format)
             return self._models[model_id]
 
-    def dimensions(self, model_id: str) -> int:
-        """Of a model's latents; 0 where none is stored."""
-        return self._scalar("SELECT dimensions FROM model WHERE model_id = ?", model_id) or 0
-
-    def looks(self, model_id: str) -> int:
-        """How many of its latents' last dimensions they are found by; 0 where none is stored."""
-        return self._scalar("SELECT looks FROM model WHERE model_id = ?", model_id) or 0
+    def format(self, model_id: str) -> LatentFormat:
+        """Of a model's latents; of no dimensions where none is stored."""
+        with self.reading() as connection:
+            found = base.model(connection, model_id)
+        return LatentFormat(0, 0) if found is None else found.format
 
     def newest_model(self) -> str:
         """The model of the newest keyframe."""

@@ -15,6 +15,7 @@ from latentworld.memory.checks import check_forgettable, check_latent, check_mom
 from latentworld.memory.correction import Trajectory, correction
 from latentworld.memory.forgetting import Going, told_by
 from latentworld.memory.keyframes import Keyframe, KeyframeGate
+from latentworld.memory.latent_format import KeptModel
 from latentworld.memory.object_memory import ObjectMemory
 from latentworld.memory.objects import ObjectParameters
 from latentworld.memory.odometry_drift import OdometryDrift
@@ -66,7 +67,8 @@ class VisualMemory:
         self._drift = OdometryDrift(parameters.position_drift, parameters.heading_drift)
         self._text = TextSearch(self.store, text) if text is not None else None
         self._search = MemorySearch(self.store, self.model_id, parameters, self._text)
-        self._model, self._dimensions = 0, self.store.dimensions(self.model_id)  # 0: no latent yet
+        self._model: KeptModel | None = None
+        self._dimensions = self.store.format(self.model_id).dimensions  # 0: no latent yet
         self._last: WorldState | None = None
         self._since: int | None = None
         self._neural, self._learner = neural, None
@@ -92,7 +94,7 @@ class VisualMemory:
             return None
         if not self._frame:
             self._frame, self._since = self.store.lay_frame(self._frame_id, state.stamp), state.stamp
-        if not self._model:
+        if self._model is None:
             self._dimensions = len(latent.vector)
             self._model = self.store.model(self.model_id, self._dimensions, self._looks)
         covariance = drift if covariance is None else covariance
@@ -169,7 +171,7 @@ class VisualMemory:
     def newest_views(self, limit: int) -> lookup.Views:
         """The newest keyframes, the newest first, with the numbers they are found by."""
         with self.store.reading() as connection:
-            return lookup.newest_views(connection, self.model_id, limit, self.store.looks(self.model_id))
+            return lookup.newest_views(connection, self.model_id, limit, self.store.format(self.model_id))
 
     def nearest_views(self, query: MemoryQuery) -> lookup.Views:
         """What ``query`` finds by its latent, in no order. Nothing is taken for used by that."""
@@ -179,8 +181,8 @@ class VisualMemory:
     def views_within(self, frame: int, place: np.ndarray, radius: float) -> lookup.Views:
         """All keyframes within ``radius`` metres of a place (x, y) in laying ``frame``."""
         with self.store.reading() as connection:
-            looks = self.store.looks(self.model_id)
-            return lookup.views_within(connection, self.model_id, frame, np.asarray(place), radius, looks)
+            format = self.store.format(self.model_id)
+            return lookup.views_within(connection, self.model_id, frame, np.asarray(place), radius, format)
 
     def foretell(self, poses: np.ndarray) -> Recalled:
         """What would be seen from poses (N, 3) in the frame laid last, also from where nobody stood: the first numbers
@@ -290,8 +292,8 @@ class VisualMemory:
         if self._learner is None:
             from latentworld.memory.neural import NeuralLearner
 
-            looks = self.store.looks(self.model_id) or self._looks or self._dimensions
-            foretold = self._dimensions - looks or self._dimensions
+            format = self._model.format
+            foretold = format.dimensions - format.looks or format.dimensions
             self._learner = NeuralLearner(self.store.layout.neural, self.model_id, foretold, self._neural)
         return self._learner
 

@@ -201,7 +201,7 @@ class Writer:
         head = np.empty(len(items), ROW)
         head["id"] = [id for id, _ in items]
         head["stamp"] = [record.stamp for record in records]
-        head["model"] = records[0].model
+        head["model"] = records[0].model.number
         head["pose"] = np.array([record.pose for record in records])
         head["covariance"] = upper(np.array([record.covariance for record in records]))
         head["surprise"] = [record.surprise for record in records]
@@ -223,7 +223,8 @@ class Writer:
         pictures = [self._pictures.append(id, record.thumbnail) for id, record in items if record.thumbnail]
         if pictures:
             event["picture"] = [list(place) for place in pictures]
-        return event, Rows.of(head, np.array([record.latent for record in records], np.float32))
+        latents = np.array([record.latent for record in records], np.float32)
+        return event, Rows.of(head, latents, records[0].model.format)
 
     def _turn_page(self, last: int) -> None:
         """Go on in a new journal; what the old one holds is sealed meanwhile. Before that goes, the base must hold all
