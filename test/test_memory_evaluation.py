@@ -19,6 +19,7 @@ def test_figures_of_a_few_rooms(tmp_path):
     assert figures["keyframes"] > 20 and figures["places_asked"] > 5
     assert figures["place_recall_at_1"] > 0.5
     assert figures["last_seen_accuracy"] > 0.5 and figures["things_asked"] > 5 and figures["things_moved"] > 0
+    assert figures["restart_wrong"] == 0
     assert figures["neural_error"] < figures["copy_error"]
 
 

@@ -4,39 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from rooms_of_looks import MODEL, SIZE, state, vector, way
 
 from latentworld.memory import MemoryLocaliser, MemoryQuery, VisualMemory
-from latentworld.types import Latent, LatentworldError, WorldState, stamp_of
-
-MODEL, SIZE = "m", 16
-RNG = np.random.default_rng(0)
-KEYS, PHASES = RNG.normal(0, 0.5, (3, 4, SIZE)), RNG.uniform(0, 2 * np.pi, (3, SIZE))
+from latentworld.memory.submaps import placed
+from latentworld.types import Latent, LatentworldError, stamp_of
 
 
 def latent(pose: np.ndarray, room: int) -> Latent:
-    """What is seen from a pose: rooms 0 and 1 differ only where x is above 3 m; the third is another."""
-    x, y, yaw = pose
-    look = room if room == 2 or x > 3 else 0
-    vector = np.cos(np.array([x, y, np.cos(yaw), np.sin(yaw)]) @ KEYS[look] + PHASES[look])
-    return Latent(0, MODEL, vector.astype(np.float32))
-
-
-def state(stamp: int, pose: np.ndarray) -> WorldState:
-    nothing = np.zeros(2, np.float32)
-    return WorldState(stamp, stamp, MODEL, pose, np.array([1.0, 0.0]), nothing, np.zeros(1, np.float32), p_value=0.5)
-
-
-def folded(driven: np.ndarray, size: float) -> np.ndarray:
-    """Metres from one wall, of a way that turns at both."""
-    return size - np.abs(driven % (2 * size) - size)
-
-
-def way(seed: int, steps: int) -> np.ndarray:
-    """Poses (steps, 3): to and fro through 4 x 3 m."""
-    rng = np.random.default_rng(seed)
-    t = np.arange(steps) * 0.25
-    x, y = folded(t, 4.0), folded(0.37 * t + rng.uniform(0, 3), 3.0)
-    return np.stack([x, y, np.where(t % 8 < 4, 0.0, np.pi) + 0.2 * np.sin(t)], 1)
+    return Latent(0, MODEL, vector(pose, room))
 
 
 @pytest.fixture(scope="module")
@@ -55,18 +31,11 @@ def memory(tmp_path_factory):
         yield memory
 
 
-def carried(pose: np.ndarray, poses: np.ndarray) -> np.ndarray:
-    """Poses as odometry tells them that begins anew at the first of them, turned by ``pose``."""
-    c, s = np.cos(pose[2]), np.sin(pose[2])
-    x, y = poses[:, 0], poses[:, 1]
-    return np.stack([c * x - s * y + pose[0], s * x + c * y + pose[1], poses[:, 2] + pose[2]], 1)
-
-
 @pytest.mark.parametrize("room", [0, 1])
 def test_what_was_seen_on_the_way_tells_rooms_apart_that_one_view_does_not(memory, room):
     poses = way(7, 33)  # to the corner that differs, and back to what looks the same
     localiser = MemoryLocaliser(memory)
-    for pose, odometry in zip(poses, carried(np.array([5.0, -2.0, 1.0]), poses), strict=True):
+    for pose, odometry in zip(poses, placed(np.array([5.0, -2.0, 1.0]), poses), strict=True):
         place = localiser.observe(odometry, latent(pose, room))
     assert pose[0] < 1 and np.array_equal(latent(pose, 0).vector, latent(pose, 1).vector)
     alike = memory.query(MemoryQuery(latent(pose, room), limit=20)).keyframes

@@ -15,10 +15,12 @@ from latentworld_ros import msg
 from latentworld_ros.srv import ForgetMemory, QueryMemory
 from nav_msgs.msg import Path
 from rclpy.parameter import Parameter
+from rooms_of_looks import SIZE, vector, way
 from ros_graph import Graph
 from sensor_msgs.msg import Image
 
 from latentworld.memory import VisualMemory
+from latentworld.memory.submaps import placed
 from latentworld.model.checkpoint import load, shipped
 from latentworld.perception.encoder import PerceptionEncoder
 from latentworld.ros import qos
@@ -315,6 +317,24 @@ def test_a_corrected_path_moves_what_was_seen_and_a_place_is_forgotten(model, tm
             answer = forget(**keys)
             assert not answer.success and said in answer.message and "\n" not in answer.message
         assert sorted(scene.found(limit=10)) == [1, 2, 4, 5]
+
+
+def test_after_a_restart_what_was_seen_before_lies_in_the_odom_of_now(model, tmp_path):
+    elsewhere = np.array([5.0, -2.0, 1.0])
+    for start, (poses, odometry) in enumerate(((way(2, 200), np.zeros(3)), (way(8, 40), elsewhere))):
+        with Scene(tmp_path / "memory.sqlite", *model) as scene:
+            kept = len(scene.memory._memory)
+            for i, (pose, driven) in enumerate(zip(poses, placed(odometry, poses), strict=True), 1):
+                look = np.zeros(scene.encoder.model.config.kept_dim, np.float32)
+                look[-SIZE:] = vector(pose, 2)
+                stamp = BEGIN + stamp_of(1000 * start + i)
+                scene.pass_by(stamp, Latent(stamp, scene.encoder.model.model_id, look), tuple(driven))
+                scene.wait_for(lambda n=kept + i - 1: len(scene.memory._memory) >= n, 10, f"keyframe {kept + i - 1}")
+            if start:
+                x, y, _ = placed(odometry, np.array([[1.0, 1.0, 0.0]]))[0]
+                place = {"use_place": True, "place": Pose2D(x=x, y=y), "radius": 1.0, "limit": 100}
+                scene.wait_for(lambda ask=place: any(id <= 199 for id in scene.found(**ask)), 10, "earlier keyframes")
+                scene.wait_for(lambda: "odom#1 lies at" in str(scene.diagnostics["visual_memory"].values), 10, "a word")
 
 
 def test_it_says_what_would_be_seen_from_a_place(scene):

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -15,15 +15,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from latentworld.evaluation import memory_objects, memory_restarts
 from latentworld.evaluation.figures import write_figures
-from latentworld.evaluation.memory_objects import ObjectSettings, figures_of, last_seen
-from latentworld.evaluation.memory_rooms import MemoryRoom, MemorySettings, Seen, visit
+from latentworld.evaluation.memory_objects import ObjectSettings, last_seen
+from latentworld.evaluation.memory_rooms import MemoryRoom, MemorySettings, Seen, later, visit
 from latentworld.memory import MemoryLocaliser, MemoryQuery, VisualMemory
 from latentworld.memory.neural import NeuralLearner, NeuralParameters
 from latentworld.model import checkpoint
 from latentworld.sim.processes import processes
 from latentworld.training.scores import auroc
-from latentworld.types import NANOSECONDS, Latent, Objects, WorldState, turn
+from latentworld.types import NANOSECONDS, turn
 
 SAME_PLACE = (1.0, np.radians(30))  # metres, radians within which a place is known again
 KNOWN_PLACE = (0.5, np.radians(15))  # within which a view was surely seen before
@@ -50,14 +51,6 @@ def remember(memory: VisualMemory, rooms: list[MemoryRoom]) -> dict[int, tuple[i
         begin += room.drive[-1].state.stamp + PAUSE
     memory.flush()
     return kept
-
-
-def later(seen: Seen, by: int) -> tuple[WorldState, Latent, Objects | None]:
-    """State, latent and objects with stamps ``by`` ns later."""
-    stamp = seen.state.stamp + by
-    state = replace(seen.state, stamp=stamp, observation_stamp=stamp)
-    objects = None if seen.objects is None else replace(seen.objects, stamp=stamp)
-    return state, replace(seen.latent, stamp=stamp), objects
 
 
 def recognition(
@@ -96,6 +89,18 @@ def recognition(
         "never_seen_auroc": auroc(np.array(distances), new_ones.astype(float)),
         "confidence_error": calibration_error(np.array(sure), np.array(true)),
     }  # fmt: skip
+
+
+def restarts(
+    memory: Path, model_id: str, kept: dict[int, tuple[int, Seen]], rooms: list[MemoryRoom], workers: int
+) -> dict[str, float]:
+    """Figures of one start in each room."""
+    known = [[(id, seen.truth) for id, (n, seen) in kept.items() if n == number] for number in range(len(rooms))]
+    ids, truths = ([np.array([pair[i] for pair in pairs]) for pairs in known] for i in (0, 1))
+    begin = sum(room.drive[-1].state.stamp + PAUSE for room in rooms if room.drive)
+    with processes(workers) as pool:
+        start = partial(memory_restarts.restart, memory, model_id, begin)
+        return memory_restarts.figures_of(list(pool.map(start, rooms, ids, truths)))
 
 
 def calibration_error(sure: np.ndarray, true: np.ndarray) -> float:
@@ -174,7 +179,8 @@ def evaluate(
         with VisualMemory(Path(folder) / "memory.sqlite", model.model_id, looks=model.config.descriptor_dim) as memory:
             kept = remember(memory, known)
             figures = {"keyframes": float(len(memory))} | recognition(memory, kept, known, new)
-    figures |= figures_of(asked)
+        figures |= restarts(Path(folder) / "memory.sqlite", model.model_id, kept, rooms, workers)
+    figures |= memory_objects.figures_of(asked)
     views = [[seen for n, seen in kept.values() if n == number] for number in range(len(known))]
     told = [
         foretelling(room, seen, NeuralParameters(), model.config.latent_dim)

@@ -95,6 +95,14 @@ def visit(checkpoint: str | None, finder: str | None, settings: MemorySettings, 
     return MemoryRoom(seed, drive, back, poses, views)
 
 
+def later(seen: Seen, by: int) -> tuple[WorldState, Latent, Objects | None]:
+    """State, latent and objects with stamps ``by`` ns later."""
+    stamp = seen.state.stamp + by
+    state = replace(seen.state, stamp=stamp, observation_stamp=stamp)
+    objects = None if seen.objects is None else replace(seen.objects, stamp=stamp)
+    return state, replace(seen.latent, stamp=stamp), objects
+
+
 def detector(finder: str | None) -> ObjectDetector:
     """With these weights, ``None``: the shipped ones."""
     return ObjectDetector(load(finder or shipped("objects-small"), ObjectFinder))

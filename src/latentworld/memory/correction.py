@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from latentworld.memory.base import Event
-from latentworld.memory.submaps import between, placed, upper
+from latentworld.memory.submaps import between, moved, upper
 from latentworld.types import LatentworldError
 
 
@@ -62,20 +62,8 @@ def correction(connection: sqlite3.Connection, trajectory: Trajectory, number: i
         (anew or 0, first, last, first, last),
     ).fetchall()
     if not found:
-        return {}
+        return {"submap": []}
     driven = np.array([row[19:22] for row in found], np.float64)
     transforms = between(driven, trajectory.at(np.array([row[18] for row in found], np.int64)))
     spread = upper(np.zeros((3, 3)) if trajectory.covariance is None else trajectory.covariance).tobytes().hex()
-    boxes = _boxes(np.array([row[14:18] for row in found], np.float64), transforms)
-    rows = [
-        [*row[:3], number, *transform, spread, *box, *row[12:18]]
-        for row, transform, box in zip(found, transforms.tolist(), boxes.tolist(), strict=True)
-    ]
-    return {"submap": rows}
-
-
-def _boxes(driven: np.ndarray, transforms: np.ndarray) -> np.ndarray:
-    """x0, x1, y0, y1 (n, 4) that hold what lies in boxes as driven (n, 4), after transforms (n, 3)."""
-    corners = np.stack([driven[:, [0, 0, 1, 1]], driven[:, [2, 3, 2, 3]], np.zeros((len(driven), 4))], -1)
-    now = placed(transforms[:, None], corners)
-    return np.stack([now[..., 0].min(1), now[..., 0].max(1), now[..., 1].min(1), now[..., 1].max(1)], -1)
+    return {"submap": moved(found, number, transforms, [spread] * len(found))}

@@ -15,7 +15,6 @@ import numpy as np
 from latentworld.memory.familiarity import Curve, pairwise_distances, same_and_other_place
 from latentworld.memory.known_things import KnownThings
 from latentworld.memory.lookup import Views
-from latentworld.memory.query import MemoryQuery
 from latentworld.memory.search import distances
 from latentworld.memory.submaps import between, placed
 from latentworld.memory.visual_memory import VisualMemory
@@ -74,23 +73,32 @@ class MemoryLocaliser:
         pose = np.asarray(pose, np.float64)
         if pose.shape != (3,) or not np.isfinite(pose).all():
             raise LatentworldError(f"memory localiser: expected a finite pose (3,), got {pose.tolist()}")
-        since = self.memory.present_since
-        nearest = self.memory.nearest_views(MemoryQuery(latent, before=since and since - 1, limit=NEAREST))
-        self._likeness = self._likeness or Likeness.calibrated(self.memory.newest_views(MOST))
+        nearest = self.memory.earlier_views(latent, NEAREST)
+        if len(nearest.ids):
+            self._likeness = self._likeness or Likeness.calibrated(self.memory.newest_views(MOST))
         if self._likeness is None or not len(nearest.ids):
             return None
         self._move(pose)
         self._add(nearest, latent.vector, objects)
-        self.weights = self.weights + TRUST * self._evidence(latent.vector)
-        if objects is not None:
-            told = self._known_things().evidence(self.frames, self.poses, objects)
-            self.weights = self.weights + TRUST_THINGS * told
+        self.weights = self.weights + self.evidence(self.frames, self.poses, latent, objects, self.weights)
         self.weights -= np.logaddexp.reduce(self.weights)
         found = self._most_likely()
         chosen = self.random.choice(len(self.weights), PARTICLES, p=np.exp(self.weights))
         self.frames, self.poses = self.frames[chosen], self.poses[chosen]
         self.weights = np.full(PARTICLES, -math.log(PARTICLES))
         return found
+
+    def evidence(
+        self, frames: np.ndarray, poses: np.ndarray, latent: Latent, objects: Objects | None,
+        weights: np.ndarray | None = None,
+    ) -> np.ndarray:  # fmt: skip
+        """Nats (N,) by which a look speaks for poses (N, 3) in layings (N,), rather than for anywhere. weights: (N,) by
+        which some of many matter more. It must have observed something.
+        """
+        told = TRUST * self._alike(frames, poses, np.zeros(len(poses)) if weights is None else weights, latent.vector)
+        if objects is not None:
+            told = told + TRUST_THINGS * self._known_things().evidence(frames, poses, objects)
+        return told
 
     def _move(self, pose: np.ndarray) -> None:
         if self._last is not None:
@@ -131,23 +139,23 @@ class MemoryLocaliser:
         near = np.exp(-0.5 * _squared(poses, self.poses, ABOUT))
         return (near * (frames[:, None] == self.frames)).mean(1)
 
-    def _evidence(self, vector: np.ndarray) -> np.ndarray:
-        """Nats (N,) for each hypothesis: how alike are what is seen and what was seen from about there?"""
-        told, left = np.full(len(self.poses), UNSEEN), np.ones(len(self.poses), bool)
+    def _alike(self, frames: np.ndarray, poses: np.ndarray, weights: np.ndarray, vector: np.ndarray) -> np.ndarray:
+        """Nats (N,): how alike are what is seen and what was seen from about there?"""
+        told, left = np.full(len(poses), UNSEEN), np.ones(len(poses), bool)
         for _ in range(DISCS):
             some = np.flatnonzero(left)
             if not len(some):
                 break
-            heaviest = some[self.weights[some].argmax()]
-            frame, centre = self.frames[heaviest], self.poses[heaviest, :2]
-            away = np.hypot(*(self.poses[some, :2] - centre).T)
-            here = some[(self.frames[some] == frame) & (away <= REACH)]
+            heaviest = some[weights[some].argmax()]
+            frame, centre = frames[heaviest], poses[heaviest, :2]
+            away = np.hypot(*(poses[some, :2] - centre).T)
+            here = some[(frames[some] == frame) & (away <= REACH)]
             left[here] = False
             views = self.memory.views_within(int(frame), centre, REACH + BEYOND)
             if not len(views.ids):
                 continue
             apart = _apart(views, vector)
-            squared = _squared(self.poses[here], views.poses, ABOUT)
+            squared = _squared(poses[here], views.poses, ABOUT)
             one, other = np.nonzero(squared < 4)  # few of all pairs
             squared = squared[one, other]
             near = np.exp(-0.5 * squared)

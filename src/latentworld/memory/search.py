@@ -85,11 +85,14 @@ class MemorySearch:
             found.sort(key=(lambda k: -k.stamp) if query.place is None else (lambda k: k.place_distance))
         return MemoryAnswer(tuple(found[: query.limit]), not found)
 
-    def nearest_views(self, query: MemoryQuery, frame: int) -> lookup.Views:
-        """Of a query with a latent: where what it would answer was seen from, and no more of it."""
+    def earlier_views(self, vector: np.ndarray, before: int | None, limit: int) -> lookup.Views:
+        """Where the ``limit`` keyframes were seen from whose latents are nearest to one, of those ``before`` an id."""
+        format = self._format
+        vector, end = vector[-format.looks :], lookup.LAST if before is None else before
         with self._one_state() as connection:
-            ids, _ = self._nearest_latents(connection, query, frame)
-            return lookup.views_of(connection, ids, self._format)
+            ids = self._index.candidates(connection, vector, limit, lambda heads: heads["id"] < end)
+            ids, _ = _nearest(*lookup.looks(connection, ids, format), vector, limit)
+            return lookup.views_of(connection, ids, format)
 
     def all(self, connection: sqlite3.Connection, query: MemoryQuery, frame: int, within: float | None) -> list[int]:
         """Ids of everything in the query's place and time, and within a latent distance where one is given; exact."""

@@ -186,6 +186,10 @@ class KeyframeStore:
         """The number of the frame of that name laid last, as far as it is on disk."""
         return self._scalar("SELECT max(id) FROM frame WHERE name = ?", name)
 
+    def frame_name(self, frame: int) -> str | None:
+        """``None`` where there is none of that number on disk."""
+        return self._scalar("SELECT name FROM frame WHERE id = ?", frame)
+
     @property
     def newest_frame(self) -> int:
         """The frame laid last; 0 where none is."""

@@ -85,3 +85,22 @@ def turned(transform: np.ndarray, covariances: np.ndarray) -> np.ndarray:
 def upper(covariance: np.ndarray) -> np.ndarray:
     """Upper triangles (..., 6) float32 of matrices (..., 3, 3)."""
     return np.asarray(covariance, "<f4")[..., UPPER[0], UPPER[1]]
+
+
+def moved(found: list[tuple], frame: int, transforms: np.ndarray, spread: list[str]) -> list[list]:
+    """Rows of the base's submaps, as ``base.put`` takes them, put into a frame by transforms (n, 3).
+
+    spread: of each what ``covariance`` is then, in hexadecimal digits.
+    """
+    boxes = _boxes(np.array([row[14:18] for row in found], np.float64), transforms)
+    return [
+        [*row[:3], frame, *transform, part, *box, *row[12:18]]
+        for row, transform, part, box in zip(found, transforms.tolist(), spread, boxes.tolist(), strict=True)
+    ]
+
+
+def _boxes(driven: np.ndarray, transforms: np.ndarray) -> np.ndarray:
+    """x0, x1, y0, y1 (n, 4) that hold what lies in boxes as driven (n, 4), after transforms (n, 3)."""
+    corners = np.stack([driven[:, [0, 0, 1, 1]], driven[:, [2, 3, 2, 3]], np.zeros((len(driven), 4))], -1)
+    now = placed(transforms[:, None], corners)
+    return np.stack([now[..., 0].min(1), now[..., 0].max(1), now[..., 1].min(1), now[..., 1].max(1)], -1)

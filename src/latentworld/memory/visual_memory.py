@@ -14,6 +14,7 @@ from latentworld.memory import base, lookup
 from latentworld.memory.checks import check_forgettable, check_latent, check_moment
 from latentworld.memory.correction import Trajectory, correction
 from latentworld.memory.forgetting import Going, told_by
+from latentworld.memory.joining import Join, followed, joined
 from latentworld.memory.keyframes import Keyframe, KeyframeGate
 from latentworld.memory.latent_format import KeptModel
 from latentworld.memory.object_memory import ObjectMemory
@@ -25,6 +26,7 @@ from latentworld.memory.records import Record
 from latentworld.memory.remembered import Changes, RememberedObject, changes, stays
 from latentworld.memory.search import MemorySearch
 from latentworld.memory.store import KeyframeStore
+from latentworld.memory.submaps import between
 from latentworld.memory.text_search import TextEncoder, TextSearch
 from latentworld.types import Latent, LatentworldError, Objects, WorldState, seconds
 
@@ -70,7 +72,8 @@ class VisualMemory:
         self._model: KeptModel | None = None
         self._dimensions = self.store.format(self.model_id).dimensions  # 0: no latent yet
         self._last: WorldState | None = None
-        self._since: int | None = None
+        self._first: int | None = None  # keyframe of the laying in force
+        self._joined: Join | None = None  # to it
         self._neural, self._learner = neural, None
         self._objects = ObjectMemory(self.store, parameters, object_parameters)
 
@@ -93,7 +96,7 @@ class VisualMemory:
         if not self._gate.keep(state):
             return None
         if not self._frame:
-            self._frame, self._since = self.store.lay_frame(self._frame_id, state.stamp), state.stamp
+            self._frame = self.store.lay_frame(self._frame_id, state.stamp)
         if self._model is None:
             self._dimensions = len(latent.vector)
             self._model = self.store.model(self.model_id, self._dimensions, self._looks)
@@ -108,6 +111,7 @@ class VisualMemory:
             )  # fmt: skip
 
         id = self.store.add(record)
+        self._first = id if self._first is None else self._first
         if self._neural is not None and self._neural.rehearsals:
             learner = self._learning()
             learner.take(id, self._frame, state.pose, latent.vector[: learner.dimensions])
@@ -115,7 +119,7 @@ class VisualMemory:
 
     def lay_frame(self) -> None:
         """Poses from here on are in a frame laid anew: nothing seen before has a known place in it."""
-        self._frame, self._since, self._last = 0, None, None
+        self._frame, self._first, self._last, self._joined = 0, None, None, None
         self._gate.reset()
         self._drift.reset()
         self._objects.lay_frame()
@@ -159,11 +163,6 @@ class VisualMemory:
         return changes(self.objects(place, radius, frame=frame), since)
 
     @property
-    def present_since(self) -> int | None:
-        """Stamp of the first keyframe in the frame that is laid now; ``None`` before there is one."""
-        return self._since
-
-    @property
     def present_frame(self) -> int:
         """Number of the laying that is in force; 0 before there is one."""
         return self._frame
@@ -173,10 +172,12 @@ class VisualMemory:
         with self.store.reading() as connection:
             return lookup.newest_views(connection, self.model_id, limit, self.store.format(self.model_id))
 
-    def nearest_views(self, query: MemoryQuery) -> lookup.Views:
-        """What ``query`` finds by its latent, in no order. Nothing is taken for used by that."""
-        self._check(query.latent)
-        return self._search.nearest_views(query, self._frame if query.frame is None else query.frame)
+    def earlier_views(self, latent: Latent, limit: int) -> lookup.Views:
+        """The ``limit`` keyframes that look most like a latent, without those of the laying in force, in no order.
+        Nothing is taken for used by that.
+        """
+        self._check(latent)
+        return self._search.earlier_views(latent.vector, self._first, limit)
 
     def views_within(self, frame: int, place: np.ndarray, radius: float) -> lookup.Views:
         """All keyframes within ``radius`` metres of a place (x, y) in laying ``frame``."""
@@ -220,12 +221,28 @@ class VisualMemory:
 
         def event(connection: sqlite3.Connection) -> base.Event:
             query = "SELECT count(*) FROM submap WHERE frame != ? AND last >= ? AND t1 >= ?"
-            first = connection.execute("SELECT min(first) FROM submap WHERE frame = ?", (self._frame,)).fetchone()[0]
-            others = connection.execute(query, (self._frame, first or 0, int(trajectory.stamps[0]))).fetchone()[0]
-            return {} if others else correction(connection, trajectory, self._frame)
+            others = connection.execute(query, (self._frame, self._first or 0, int(trajectory.stamps[0]))).fetchone()[0]
+            if others:
+                return {}
+            rows = correction(connection, trajectory, self._frame)["submap"]
+            if self._joined is not None and trajectory.stamps[0] <= self._joined.stamp <= trajectory.stamps[-1]:
+                now = trajectory.at(np.array([self._joined.stamp]))[0]
+                rows += followed(connection, self._frame, self._first, between(self._joined.pose, now))["submap"]
+                self._joined = self._joined._replace(pose=now)
+            return {"submap": rows}
 
         self.store.writer.change(event)
         return True
+
+    def join(self, join: Join) -> None:
+        """Move all that lies in an earlier laying to where it lies in a later one, as one and at once."""
+        self.store.writer.change(lambda connection: joined(connection, join))
+        if join.into == self._frame:
+            self._joined = join
+
+    def is_odometry(self, frame: int) -> bool:
+        """Whether that is a laying of this memory's frame, whose place nothing else knows."""
+        return self.store.frame_name(frame) == self._frame_id
 
     def forget(self, query: MemoryQuery, within: float | None = None) -> int:
         """Forget what lies in the query's place, time and surprise, and looks like its latent to a distance of

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from latentworld.memory import (
     MemoryParameters,
     ObjectParameters,
+    Relocaliser,
     RememberedObject,
     VisualMemory,
 )
@@ -68,6 +70,9 @@ class VisualMemoryParameters:
     checkpoint: str = parameter("", "path of a checkpoint; empty: the shipped one")
     path: str = parameter(DEFAULT_PATH, "file the memory lives in; made where there is none")
     timeout: float = parameter(2.0, "s that the encoding of a query's image may take", 0.01, 60.0)
+    relocalise: bool = parameter(
+        True, "find out by what is seen where odom lies in what was remembered before the start, and lay that into it"
+    )
     memory: MemoryParameters = field(default_factory=MemoryParameters)
     neural: NeuralParameters = field(default_factory=NeuralParameters)
     finder: FinderParameters = field(default_factory=FinderParameters)
@@ -107,6 +112,7 @@ class VisualMemoryNode(ManagedNode):
         self.input(STATE, "world_state", qos.recording(), self._on_state)
         self.listen(Image, "camera/image_raw", qos.camera(), self._on_image)
         self._since_anchored = 0
+        self._relocaliser = Relocaliser(self._memory) if self.parameters.relocalise else None
         if self._detector is not None:
             self.listen(Image, "camera/depth/image_raw", qos.camera(), self._on_depth)
             self.listen(CameraInfo, "camera/camera_info", qos.camera(), self._on_camera_info)
@@ -169,9 +175,8 @@ class VisualMemoryNode(ManagedNode):
             began = time.perf_counter()
             try:
                 latent = moment.latent.first(self._encoder.model.config.kept_dim)
-                kept = self._memory.consider(
-                    moment.state, latent, self._thumbnail(moment.picture), objects=lambda m=moment: self._objects(m)
-                )
+                shown = cache(lambda m=moment: self._objects(m))
+                kept = self._memory.consider(moment.state, latent, self._thumbnail(moment.picture), objects=shown)
             except LatentworldError as error:
                 self.diagnostics.problem("keyframe", ERROR, str(error))
                 continue
@@ -179,7 +184,29 @@ class VisualMemoryNode(ManagedNode):
             self.diagnostics.took("consider", time.perf_counter() - began)
             if kept is not None:
                 self.diagnostics.count("kept")
+                self._relocalise(moment.state.pose, latent, shown())
                 self._anchor()
+
+    def _relocalise(self, pose: np.ndarray, latent: Latent, objects: Objects | None) -> None:
+        """What was seen before odometry was laid anew comes to lie in it, once it is known where."""
+        if self._relocaliser is None:
+            return
+
+        def look() -> None:
+            began = time.perf_counter()
+            join = self._relocaliser.observe(pose, latent, objects)
+            self.diagnostics.took("relocalise", time.perf_counter() - began)
+            if join is not None:
+                self._memory.join(join)
+                x, y, yaw = join.transform
+                text = f"odom#{join.frame} lies at x {x:.2f} m, y {y:.2f} m, yaw {yaw:.2f} rad in odom; moved there"
+                self.get_logger().info(text)
+                self.diagnostics.value("joined", text)
+            self.diagnostics.clear("relocalise")
+
+        self._archivist.submit(
+            look, lambda error: self.diagnostics.problem("relocalise", WARN, f"relocalise: {said(error)}"), slot="look"
+        )  # fmt: skip
 
     def _anchor(self) -> None:
         """Now and then, lay what was seen to where the things say that it was seen from."""

@@ -1,0 +1,73 @@
+"""A robot is started again where its memory knows the room, or does not: does what it remembers lie where it is?"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from latentworld.evaluation.memory_rooms import MemoryRoom, later
+from latentworld.memory import Relocaliser, VisualMemory
+from latentworld.memory.relocaliser import fitted
+from latentworld.memory.submaps import placed
+
+NEWEST = 12  # looks that say where odometry is now
+
+
+class Restart(NamedTuple):
+    """known: whether it is in the memory. joined: whether something was moved. error: metres (mean) that the room's
+    keyframes are off from then on, NaN where none of them was moved.
+    """
+
+    known: bool
+    joined: bool
+    error: float
+
+
+def restart(
+    memory: Path, model_id: str, begin: int, room: MemoryRoom, ids: np.ndarray, truth: np.ndarray
+) -> Restart:  # fmt: skip
+    """In a copy of a memory. begin: ns, of the new start. ids, truth: keyframes (N,) of the room, and where they were
+    truly taken (N, 3).
+    """
+    known, way = bool(len(ids)), []
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / memory.name
+        shutil.copytree(memory.parent, folder, dirs_exist_ok=True)
+        with VisualMemory(copy, model_id) as kept:
+            relocaliser = Relocaliser(kept)
+            for seen in room.back:
+                state, latent, objects = later(seen, begin)
+                kept.consider(state, latent, objects=lambda shown=objects: shown)
+                way.append((seen.truth, state.pose))
+                if (join := relocaliser.observe(state.pose, latent, objects)) is not None:
+                    kept.join(join)
+                    break
+            if join is None:
+                return Restart(known, False, math.nan)
+            found = [kept.get(id) for id in ids.tolist()]
+            moved = np.array([keyframe.frame == kept.present_frame for keyframe in found], bool)
+    if not moved.any():
+        return Restart(known, True, math.nan)
+    true, odom = (np.array(part) for part in zip(*way[-NEWEST:], strict=True))
+    meant = placed(fitted(true, odom, np.ones(len(true))), truth[moved])
+    poses = np.array([keyframe.pose for keyframe in found])[moved]
+    return Restart(known, True, float(np.hypot(*(poses - meant)[:, :2].T).mean()))
+
+
+def figures_of(restarts: list[Restart]) -> dict[str, float]:
+    """restart_joined: share of known rooms that came to lie in odometry as laid anew, restart_error_m: how far off they
+    were (median); restart_wrong: share of all starts after which something lay where it is not.
+    """
+    known = [one for one in restarts if one.known]
+    errors = np.array([one.error for one in known if not math.isnan(one.error)])
+    wrong = [one.joined and math.isnan(one.error) for one in restarts]
+    return {
+        "restart_joined": len(errors) / max(len(known), 1),
+        "restart_error_m": float(np.median(errors)) if len(errors) else 0.0,
+        "restart_wrong": float(np.mean(wrong)),
+    }
