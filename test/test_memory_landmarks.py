@@ -78,7 +78,7 @@ def look_around(memory: VisualMemory, steps: int, join_at: int = -1) -> np.ndarr
         memory.consider(state_at(i, driven[-1]), latent, objects=lambda seen=seen, t=i: shown(t, seen))
         if i == join_at:
             memory.flush()
-            there, into = between(true[-1], driven[-1]), memory.present_frame
+            there, into = between(true[-1], driven[-1]), memory.laying.frame
             memory.join(Join(1, into, there, 0.01 * np.eye(3), stamp_of(i), driven[-1]))
     memory.flush()
     return np.array(true[1:])

@@ -14,18 +14,25 @@ from latentworld.evaluation.memory_rooms import MemoryRoom, later
 from latentworld.memory import Relocaliser, VisualMemory
 from latentworld.memory.relocaliser import fitted
 from latentworld.memory.submaps import placed
+from latentworld.types import turn
 
+RIGHT = (1.0, math.radians(30))  # metres, radians within which something lies where it is
 NEWEST = 12  # looks that say where odometry is now
 
 
 class Restart(NamedTuple):
-    """known: whether it is in the memory. joined: whether something was moved. error: metres (mean) that the room's
-    keyframes are off from then on, NaN where none of them was moved.
+    """known: whether it is in the memory. joined: whether something was moved. off: metres and radians (means) that the
+    room's keyframes are off from then on, NaN where none of them was moved.
     """
 
     known: bool
     joined: bool
-    error: float
+    off: tuple[float, float]
+
+    @property
+    def right(self) -> bool:
+        """Whether what was moved lies about where it is."""
+        return self.off[0] <= RIGHT[0] and self.off[1] <= RIGHT[1]
 
 
 def restart(
@@ -36,7 +43,7 @@ def restart(
     """
     known, way = bool(len(ids)), []
     with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / memory.name
+        copy, join = Path(folder) / memory.name, None
         shutil.copytree(memory.parent, folder, dirs_exist_ok=True)
         with VisualMemory(copy, model_id) as kept:
             relocaliser = Relocaliser(kept)
@@ -48,26 +55,26 @@ def restart(
                     kept.join(join)
                     break
             if join is None:
-                return Restart(known, False, math.nan)
+                return Restart(known, False, (math.nan, math.nan))
             found = [kept.get(id) for id in ids.tolist()]
-            moved = np.array([keyframe.frame == kept.present_frame for keyframe in found], bool)
+            moved = np.array([keyframe.frame == kept.laying.frame for keyframe in found], bool)
     if not moved.any():
-        return Restart(known, True, math.nan)
+        return Restart(known, True, (math.nan, math.nan))
     true, odom = (np.array(part) for part in zip(*way[-NEWEST:], strict=True))
     meant = placed(fitted(true, odom, np.ones(len(true))), truth[moved])
     poses = np.array([keyframe.pose for keyframe in found])[moved]
-    return Restart(known, True, float(np.hypot(*(poses - meant)[:, :2].T).mean()))
+    off = poses - meant
+    return Restart(known, True, (float(np.hypot(*off[:, :2].T).mean()), float(np.abs(turn(off[:, 2])).mean())))
 
 
 def figures_of(restarts: list[Restart]) -> dict[str, float]:
-    """restart_joined: share of known rooms that came to lie in odometry as laid anew, restart_error_m: how far off they
-    were (median); restart_wrong: share of all starts after which something lay where it is not.
+    """restart_joined: share of known rooms that come to lie where they are in odometry as laid anew (1 m, 30 degrees);
+    restart_error_m: how far these are off (mean). restart_wrong: share of all starts after which something lies
+    elsewhere.
     """
-    known = [one for one in restarts if one.known]
-    errors = np.array([one.error for one in known if not math.isnan(one.error)])
-    wrong = [one.joined and math.isnan(one.error) for one in restarts]
+    right = [one for one in restarts if one.right]
     return {
-        "restart_joined": len(errors) / max(len(known), 1),
-        "restart_error_m": float(np.median(errors)) if len(errors) else 0.0,
-        "restart_wrong": float(np.mean(wrong)),
+        "restart_joined": len(right) / max(sum(one.known for one in restarts), 1),
+        "restart_error_m": float(np.mean([one.off[0] for one in right])) if right else 0.0,
+        "restart_wrong": float(np.mean([one.joined and not one.right for one in restarts])),
     }

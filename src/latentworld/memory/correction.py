@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from latentworld.memory.base import Event
 from latentworld.memory.submaps import between, moved, upper
 from latentworld.types import LatentworldError
 
@@ -44,8 +43,8 @@ class Trajectory:
         return np.column_stack([np.interp(t, known, column) for column in unwound.T])
 
 
-def correction(connection: sqlite3.Connection, trajectory: Trajectory, number: int) -> Event:
-    """The event that moves every submap whose keyframes were taken while the trajectory lasts.
+def correction(connection: sqlite3.Connection, trajectory: Trajectory, number: int) -> list[list]:
+    """Rows of every submap whose keyframes were taken while the trajectory lasts, moved to where it says.
 
     number: of the frame that they are in from then on. Where the robot's clock went back (a simulation begun anew),
     only what came after that is of the trajectory. Of each submap its middle keyframe comes to lie where the trajectory
@@ -62,8 +61,8 @@ def correction(connection: sqlite3.Connection, trajectory: Trajectory, number: i
         (anew or 0, first, last, first, last),
     ).fetchall()
     if not found:
-        return {"submap": []}
+        return []
     driven = np.array([row[19:22] for row in found], np.float64)
     transforms = between(driven, trajectory.at(np.array([row[18] for row in found], np.int64)))
     spread = upper(np.zeros((3, 3)) if trajectory.covariance is None else trajectory.covariance).tobytes().hex()
-    return {"submap": moved(found, number, transforms, [spread] * len(found))}
+    return moved(found, number, transforms, [spread] * len(found))

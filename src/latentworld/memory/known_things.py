@@ -25,13 +25,13 @@ PAIRS = 400  # poses that are told by pairs at most
 class KnownThings:
     """frames: (S,) laying of each stay. places: (S, 2) in it. looks: (S, L) of unit length. weights: (S,)."""
 
-    def __init__(self, things: Iterable[RememberedObject], but_in: int):
-        """but_in: a laying whose stays do not count."""
+    def __init__(self, things: Iterable[RememberedObject], before: int | None):
+        """before: id of the keyframe from which on stays do not count; ``None``: all do."""
         stays = [
             (stay.frame, stay.place, thing.look / max(float(np.linalg.norm(thing.look)), 1e-6), stay.gone)
             for thing in things
             for stay in thing.history
-            if stay.seen >= LEAST and stay.frame != but_in
+            if stay.seen >= LEAST and (before is None or stay.last_keyframe < before)
         ]
         self.frames = np.array([s[0] for s in stays], np.int64)
         self.places = np.array([s[1] for s in stays]).reshape(-1, 2)

@@ -31,6 +31,7 @@ TRUST_THINGS = 0.4  # of the things that it shows
 UNSEEN = -0.5  # nats, where nothing was seen from about there
 REACH, BEYOND = 2.0, 1.0  # m about a hypothesis within which others are weighed with it, and views count for them
 DISCS = 60  # of such at most
+VIEWS = 500  # of these that count, at most
 SAME_PLACE = (1.0, math.radians(30))  # metres, radians within which a view is of the place where one is
 MODE = np.array([0.3, 0.3, 0.3])  # within which hypotheses say the same
 MOST, LEAST = 1000, 60  # of what likeness is calibrated with: views, pairs
@@ -49,8 +50,8 @@ class Whereabouts(NamedTuple):
 
 
 class MemoryLocaliser:
-    """For one robot on its way. What it sees meanwhile may be kept in the same memory: the frame that is laid now does
-    not count.
+    """For one robot on its way. What it sees meanwhile may be kept in the same memory: only what was kept before the
+    laying in force began counts.
     """
 
     def __init__(self, memory: VisualMemory, seed: int = 0):
@@ -110,7 +111,7 @@ class MemoryLocaliser:
     def _known_things(self) -> KnownThings:
         """What stood where, looked up once: it changes slowly."""
         if self._things is None:
-            self._things = KnownThings(self.memory.objects(), self.memory.present_frame)
+            self._things = KnownThings(self.memory.objects(), self.memory.laying.first)
         return self._things
 
     def _add(self, nearest: Views, vector: np.ndarray, objects: Objects | None) -> None:
@@ -151,7 +152,7 @@ class MemoryLocaliser:
             away = np.hypot(*(poses[some, :2] - centre).T)
             here = some[(frames[some] == frame) & (away <= REACH)]
             left[here] = False
-            views = self.memory.views_within(int(frame), centre, REACH + BEYOND)
+            views = self.memory.views_within(int(frame), centre, REACH + BEYOND, VIEWS)
             if not len(views.ids):
                 continue
             apart = _apart(views, vector)
@@ -175,7 +176,7 @@ class MemoryLocaliser:
         about = (self.frames == frame) & (np.square(off / (2 * MODE)).sum(1) <= 1)
         weight = np.exp(self.weights[about])
         pose = pose - (weight @ off[about]) / weight.sum()
-        views = self.memory.views_within(frame, pose[:2], REACH + BEYOND)
+        views = self.memory.views_within(frame, pose[:2], REACH + BEYOND, VIEWS)
         off = np.abs(_off(pose[None], views.poses)[0])
         apart = np.maximum(np.hypot(off[:, 0], off[:, 1]) / SAME_PLACE[0], off[:, 2] / SAME_PLACE[1])
         keyframe = int(views.ids[apart.argmin()]) if len(views.ids) else 0

@@ -266,18 +266,18 @@ def views_of(connection: sqlite3.Connection, ids: np.ndarray, format: LatentForm
 
 
 def views_within(
-    connection: sqlite3.Connection, model_id: str, frame: int, place: np.ndarray, radius: float, format: LatentFormat
-) -> Views:
-    """All of a model within ``radius`` metres of a place (x, y) in a frame."""
-    submaps = overlapping(connection, MemoryQuery(place=place), frame, radius)
-    rows = connection.execute(
-        f"""{_VIEWS} submap s CROSS JOIN keyframe k ON k.id BETWEEN s.first AND s.last
-        WHERE s.id IN (SELECT value FROM json_each(:submaps)) AND k.model = {_MODEL}""",
-        {"end": -format.look_bytes, "model": model_id, "submaps": json.dumps(submaps[:, 0].tolist())},
-    ).fetchall()
-    views = _views(rows, format)
-    inside = np.hypot(*(views.poses[:, :2] - place[:2]).T) <= radius
-    return Views(*(part[inside] for part in views))
+    connection: sqlite3.Connection, model_id: str, frame: int, place: np.ndarray, radius: float, format: LatentFormat,
+    most: int,
+) -> Views:  # fmt: skip
+    """Of a model within ``radius`` metres of a place (x, y) in a frame; where there are more, ``most`` of them, of all
+    times.
+    """
+    query = MemoryQuery(place=place)
+    submaps = overlapping(connection, query, frame, radius)
+    ids = np.sort(matching(connection, query, submaps, radius, model_id).ids)
+    if len(ids) > most:
+        ids = ids[np.linspace(0, len(ids) - 1, most).round().astype(np.int64)]
+    return views_of(connection, ids, format)
 
 
 def _views(rows: list[tuple], format: LatentFormat) -> Views:

@@ -35,7 +35,7 @@ class Look(NamedTuple):
 
 
 class Relocaliser:
-    """For one robot on its way: it answers once what it sees has told where in an earlier laying of odometry it is."""
+    """For one robot on its way: it answers when what it sees has told where in an earlier laying of odometry it is."""
 
     def __init__(self, memory: VisualMemory, seed: int = 0):
         self._memory, self._seed = memory, seed
@@ -44,11 +44,12 @@ class Relocaliser:
     def observe(self, pose: np.ndarray, latent: Latent, objects: Objects | None = None) -> Join | None:
         """A look, as for ``MemoryLocaliser.observe``; one is left out where the robot has hardly moved since the last.
 
-        Answers once for a laying; ``VisualMemory.join`` takes it. Frames that are not odometry's are let be.
+        What it answers is for ``VisualMemory.join``; once that is done, or something else localises, nothing more.
         """
-        if self._memory.present_frame != self._into:
+        laying = self._memory.laying
+        if laying.frame != self._into:
             self._begin()
-        if self._answered or not self._into or not self._far(pose):
+        if not laying.frame or laying.joined or laying.localised or not self._far(pose):
             return None
         self._last = pose
         self._count += 1
@@ -57,17 +58,15 @@ class Relocaliser:
                 self._begin()
             return None
         found = self._localiser.observe(pose, latent, objects)
-        if found is None or not self._memory.is_odometry(found.frame):
+        if found is None or found.frame == self._into or not self._memory.is_odometry(found.frame):
             return None
         self._looks.append(Look(np.asarray(pose, np.float64), latent, objects, found))
         if len(self._looks) < LEAST or self._count % EVERY:
             return None
-        join = self._agreed(found.frame)
-        self._answered = join is not None
-        return join
+        return self._agreed(found.frame)
 
     def _begin(self) -> None:
-        self._into, self._answered, self._last, self._count = self._memory.present_frame, False, None, 0
+        self._into, self._last, self._count = self._memory.laying.frame, None, 0
         self._localiser = MemoryLocaliser(self._memory, self._seed)
         self._looks: deque[Look] = deque(maxlen=LOOKS)
         self._tries = np.random.default_rng(self._seed).normal(size=(TRIED, 3)) * ABOUT
@@ -87,8 +86,7 @@ class Relocaliser:
             return None
         now, then = np.array([look.pose for look in own]), np.array([look.found.pose for look in own])
         first = fitted(then, now, np.array([look.found.probability for look in own]))
-        middle = now[:, :2].mean(0)
-        tried = shifted(first, self._tries, middle)
+        tried = shifted(first, self._tries, now[-1, :2])
         nats, layings = np.zeros(TRIED), np.full(TRIED, frame)
         for look in self._looks:
             there = placed(between(tried, np.zeros(3)), look.pose)
@@ -99,8 +97,8 @@ class Relocaliser:
         metres, radians = math.sqrt(np.trace(covariance[:2, :2])), math.sqrt(covariance[2, 2])
         if share @ nats < ENOUGH or metres > KNOWN[0] or radians > KNOWN[1]:
             return None
-        transform = shifted(first, share @ self._tries, middle)
-        return Join(frame, self._into, transform, covariance, self._looks[-1].latent.stamp, now[-1])
+        transform = shifted(first, share @ self._tries, now[-1, :2])
+        return Join(frame, self._into, transform, covariance, own[-1].latent.stamp, now[-1])
 
 
 def fitted(then: np.ndarray, now: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ import numpy as np
 
 from latentworld.memory.layout import Layout, Sealed
 from latentworld.memory.segment import Segment
+from latentworld.memory.submaps import placed
 
 SHARE = 0.5  # of a segment's rows that go at once
 FEW = 64  # rows of a segment that are left alone
@@ -47,15 +48,15 @@ def densest(layout: Layout, newest: int) -> Sealed | None:
 def least(connection: sqlite3.Connection, sealed: Sealed, uses: Counter[int]) -> set[int]:
     """Ids of the rows of a segment that tell least: ``SHARE`` of them. uses: how often each was an answer."""
     rows = connection.execute(
-        "SELECT k.id, s.frame, k.x, k.y, k.yaw, k.surprise FROM keyframe k JOIN submap s ON s.id = k.submap "
-        "WHERE k.id BETWEEN ? AND ?",
+        """SELECT k.id, s.frame, k.x, k.y, k.yaw, k.surprise, s.x, s.y, s.yaw
+        FROM keyframe k JOIN submap s ON s.id = k.submap WHERE k.id BETWEEN ? AND ?""",
         (sealed.first, sealed.last),
     ).fetchall()
-    table = np.array(rows, np.float64).reshape(-1, 6)
+    table = np.array(rows, np.float64).reshape(-1, 9)
     ids = table[:, 0].astype(np.int64)
     used = np.array([uses[id] for id in ids.tolist()], np.float64)
     worth = -np.log10(np.clip(table[:, 5], 1e-12, 1)) + USED * np.log2(1 + used)
-    x, y, yaw = np.floor(table[:, 2:5] / (CELL, CELL, TURN)).astype(np.int64).T
+    x, y, yaw = np.floor(placed(table[:, 6:], table[:, 2:5]) / (CELL, CELL, TURN)).astype(np.int64).T
     cells = np.stack([table[:, 1].astype(np.int64), x, y, yaw % round(2 * np.pi / TURN)], 1)
     _, cell = np.unique(cells, axis=0, return_inverse=True)
     order = np.lexsort((-ids, -worth, cell.ravel()))  # each place's best view first, of equals the newest

@@ -151,7 +151,7 @@ class KeyframeStore:
         with self._adding:
             if model_id not in self._models:
                 number = max((model.number for model in self._models.values()), default=0) + 1
-                format = LatentFormat(dimensions, looks or dimensions)
+                format = LatentFormat(dimensions, min(looks or dimensions, dimensions))
                 self._submit({"model": [[number, model_id, format.dimensions, format.looks, format.bits]]})
                 self._models[model_id] = KeptModel(number, format)
             return self._models[model_id]

@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from latentworld.memory import base, lookup
+from latentworld.memory import lookup
+from latentworld.memory.anchoring import Anchoring, Laying
 from latentworld.memory.checks import check_forgettable, check_latent, check_moment
-from latentworld.memory.correction import Trajectory, correction
+from latentworld.memory.correction import Trajectory
 from latentworld.memory.forgetting import Going, told_by
-from latentworld.memory.joining import Join, followed, joined
+from latentworld.memory.joining import Join
 from latentworld.memory.keyframes import Keyframe, KeyframeGate
 from latentworld.memory.latent_format import KeptModel
 from latentworld.memory.object_memory import ObjectMemory
@@ -26,7 +28,6 @@ from latentworld.memory.records import Record
 from latentworld.memory.remembered import Changes, RememberedObject, changes, stays
 from latentworld.memory.search import MemorySearch
 from latentworld.memory.store import KeyframeStore
-from latentworld.memory.submaps import between
 from latentworld.memory.text_search import TextEncoder, TextSearch
 from latentworld.types import Latent, LatentworldError, Objects, WorldState, seconds
 
@@ -64,7 +65,7 @@ class VisualMemory:
         )  # fmt: skip
         self.model_id = model_id or self.store.newest_model()
         self._parameters, self._frame_id, self._looks = parameters, frame_id, looks
-        self._frame = 0 if model_id else self.store.newest_frame  # 0: not laid yet
+        self._anchoring = Anchoring(self.store, Laying(0 if model_id else self.store.newest_frame))
         self._gate = KeyframeGate(parameters)
         self._drift = OdometryDrift(parameters.position_drift, parameters.heading_drift)
         self._text = TextSearch(self.store, text) if text is not None else None
@@ -72,8 +73,6 @@ class VisualMemory:
         self._model: KeptModel | None = None
         self._dimensions = self.store.format(self.model_id).dimensions  # 0: no latent yet
         self._last: WorldState | None = None
-        self._first: int | None = None  # keyframe of the laying in force
-        self._joined: Join | None = None  # to it
         self._neural, self._learner = neural, None
         self._objects = ObjectMemory(self.store, parameters, object_parameters)
 
@@ -96,7 +95,7 @@ class VisualMemory:
         if not self._gate.keep(state):
             return None
         if not self._frame:
-            self._frame = self.store.lay_frame(self._frame_id, state.stamp)
+            self._anchoring.lay(Laying(self.store.lay_frame(self._frame_id, state.stamp)))
         if self._model is None:
             self._dimensions = len(latent.vector)
             self._model = self.store.model(self.model_id, self._dimensions, self._looks)
@@ -111,7 +110,8 @@ class VisualMemory:
             )  # fmt: skip
 
         id = self.store.add(record)
-        self._first = id if self._first is None else self._first
+        if self.laying.first is None:
+            self._anchoring.lay(replace(self.laying, first=id))
         if self._neural is not None and self._neural.rehearsals:
             learner = self._learning()
             learner.take(id, self._frame, state.pose, latent.vector[: learner.dimensions])
@@ -119,7 +119,8 @@ class VisualMemory:
 
     def lay_frame(self) -> None:
         """Poses from here on are in a frame laid anew: nothing seen before has a known place in it."""
-        self._frame, self._first, self._last, self._joined = 0, None, None, None
+        self._anchoring.lay(Laying())
+        self._last = None
         self._gate.reset()
         self._drift.reset()
         self._objects.lay_frame()
@@ -163,9 +164,13 @@ class VisualMemory:
         return changes(self.objects(place, radius, frame=frame), since)
 
     @property
-    def present_frame(self) -> int:
-        """Number of the laying that is in force; 0 before there is one."""
-        return self._frame
+    def laying(self) -> Laying:
+        """That is in force."""
+        return self._anchoring.laying
+
+    @property
+    def _frame(self) -> int:
+        return self.laying.frame
 
     def newest_views(self, limit: int) -> lookup.Views:
         """The newest keyframes, the newest first, with the numbers they are found by."""
@@ -173,17 +178,19 @@ class VisualMemory:
             return lookup.newest_views(connection, self.model_id, limit, self.store.format(self.model_id))
 
     def earlier_views(self, latent: Latent, limit: int) -> lookup.Views:
-        """The ``limit`` keyframes that look most like a latent, without those of the laying in force, in no order.
-        Nothing is taken for used by that.
+        """The ``limit`` keyframes that look most like a latent, of those from before the laying in force began, in no
+        order. Nothing is taken for used by that.
         """
         self._check(latent)
-        return self._search.earlier_views(latent.vector, self._first, limit)
+        return self._search.earlier_views(latent.vector, self.laying.first, limit)
 
-    def views_within(self, frame: int, place: np.ndarray, radius: float) -> lookup.Views:
-        """All keyframes within ``radius`` metres of a place (x, y) in laying ``frame``."""
+    def views_within(self, frame: int, place: np.ndarray, radius: float, most: int) -> lookup.Views:
+        """Keyframes within ``radius`` metres of a place (x, y) in laying ``frame``; where there are more, ``most`` of
+        them, of all times.
+        """
         with self.store.reading() as connection:
             format = self.store.format(self.model_id)
-            return lookup.views_within(connection, self.model_id, frame, np.asarray(place), radius, format)
+            return lookup.views_within(connection, self.model_id, frame, np.asarray(place), radius, format, most)
 
     def foretell(self, poses: np.ndarray) -> Recalled:
         """What would be seen from poses (N, 3) in the frame laid last, also from where nobody stood: the first numbers
@@ -204,9 +211,7 @@ class VisualMemory:
         """Move what was seen on the way to where localisation now knows it was seen from; answers the number of the
         trajectory's frame, for queries that ask there.
         """
-        number = self.store.frame_named(trajectory.frame, int(trajectory.stamps[0]))
-        self.store.writer.change(lambda connection: correction(connection, trajectory, number))
-        return number
+        return self._anchoring.correct(trajectory)
 
     def anchor(self) -> bool:
         """Move what was seen in the frame that is laid now to where the things say that it was seen from; answers
@@ -216,29 +221,16 @@ class VisualMemory:
         knows better, and nothing is done.
         """
         trajectory = self._objects.trajectory()
-        if trajectory is None:
-            return False
-
-        def event(connection: sqlite3.Connection) -> base.Event:
-            query = "SELECT count(*) FROM submap WHERE frame != ? AND last >= ? AND t1 >= ?"
-            others = connection.execute(query, (self._frame, self._first or 0, int(trajectory.stamps[0]))).fetchone()[0]
-            if others:
-                return {}
-            rows = correction(connection, trajectory, self._frame)["submap"]
-            if self._joined is not None and trajectory.stamps[0] <= self._joined.stamp <= trajectory.stamps[-1]:
-                now = trajectory.at(np.array([self._joined.stamp]))[0]
-                rows += followed(connection, self._frame, self._first, between(self._joined.pose, now))["submap"]
-                self._joined = self._joined._replace(pose=now)
-            return {"submap": rows}
-
-        self.store.writer.change(event)
-        return True
+        if trajectory is not None:
+            self._anchoring.anchor(trajectory)
+        return trajectory is not None
 
     def join(self, join: Join) -> None:
-        """Move all that lies in an earlier laying to where it lies in a later one, as one and at once."""
-        self.store.writer.change(lambda connection: joined(connection, join))
-        if join.into == self._frame:
-            self._joined = join
+        """Move all that lies in an earlier laying to where it lies in the one in force, as one and at once.
+
+        Raises LatentworldError where another is in force by now, or where it lies is known already.
+        """
+        self._anchoring.join(join)
 
     def is_odometry(self, frame: int) -> bool:
         """Whether that is a laying of this memory's frame, whose place nothing else knows."""

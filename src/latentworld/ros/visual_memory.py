@@ -20,7 +20,6 @@ from sensor_msgs.msg import CameraInfo, Image
 from latentworld.memory import (
     MemoryParameters,
     ObjectParameters,
-    Relocaliser,
     RememberedObject,
     VisualMemory,
 )
@@ -37,8 +36,9 @@ from latentworld.ros import images, qos
 from latentworld.ros.channel import Bus
 from latentworld.ros.codecs import LATENT, STATE, from_time
 from latentworld.ros.diagnostics import ERROR, WARN
-from latentworld.ros.memory_codecs import keyframe_to_message, object_to_message, trajectory_of
+from latentworld.ros.memory_codecs import keyframe_to_message, object_to_message
 from latentworld.ros.memory_requests import MemoryRequests
+from latentworld.ros.memory_upkeep import MemoryUpkeep
 from latentworld.ros.models import world_model
 from latentworld.ros.moments import Moment, Moments
 from latentworld.ros.node import ManagedNode, said
@@ -86,7 +86,7 @@ class VisualMemoryNode(ManagedNode):
     def __init__(self, bus: Bus | None = None, worker: Worker | None = None, **options: Any) -> None:
         super().__init__("visual_memory", bus, worker, **options)
         self._memory: VisualMemory | None = None
-        self._archivist: Worker | None = None
+        self._upkeep: MemoryUpkeep | None = None
 
     def configure(self) -> None:
         model = self.worker.call(lambda: world_model(self.parameters.checkpoint), timeout=120.0)
@@ -104,7 +104,9 @@ class VisualMemoryNode(ManagedNode):
             self.diagnostics.problem("store", WARN, self._memory.store.repaired)
         self._image_topic = self.resolve_topic_name("camera/image_raw")
         self._depth_topic = self.resolve_topic_name("camera/depth/image_raw")
-        self._archivist = Worker()  # for what takes seconds in a long life: nobody who asks or sees must wait for it
+        self._upkeep = MemoryUpkeep(
+            self._memory, self.diagnostics, self.get_logger().info, self.parameters.relocalise
+        )  # fmt: skip
 
     def activate(self) -> None:
         self._moments = Moments(stamp_of(self.parameters.finder.depth_tolerance))
@@ -112,7 +114,6 @@ class VisualMemoryNode(ManagedNode):
         self.input(STATE, "world_state", qos.recording(), self._on_state)
         self.listen(Image, "camera/image_raw", qos.camera(), self._on_image)
         self._since_anchored = 0
-        self._relocaliser = Relocaliser(self._memory) if self.parameters.relocalise else None
         if self._detector is not None:
             self.listen(Image, "camera/depth/image_raw", qos.camera(), self._on_depth)
             self.listen(CameraInfo, "camera/camera_info", qos.camera(), self._on_camera_info)
@@ -125,13 +126,14 @@ class VisualMemoryNode(ManagedNode):
         self._memory.flush()
 
     def cleanup(self) -> None:
-        for part in (self._archivist, self._memory):
+        for part in (self._upkeep, self._memory):
             if part is not None:
                 part.close()
-        self._memory = self._archivist = self._encoder = self._requests = None
+        self._memory = self._upkeep = self._encoder = self._requests = None
 
     def watch(self) -> None:
-        self._read_pictures()
+        if self.parameters.text.model:
+            self._upkeep.read_pictures(self.parameters.text.batch, lambda: self.state == "active")
         self.diagnostics.value("keyframes", len(self._memory))
         self.diagnostics.value("made_room", self._memory.store.thinned)
         if failure := self._memory.failure:
@@ -184,62 +186,15 @@ class VisualMemoryNode(ManagedNode):
             self.diagnostics.took("consider", time.perf_counter() - began)
             if kept is not None:
                 self.diagnostics.count("kept")
-                self._relocalise(moment.state.pose, latent, shown())
+                self._upkeep.look(moment.state.pose, latent, shown())
                 self._anchor()
 
-    def _relocalise(self, pose: np.ndarray, latent: Latent, objects: Objects | None) -> None:
-        """What was seen before odometry was laid anew comes to lie in it, once it is known where."""
-        if self._relocaliser is None:
-            return
-
-        def look() -> None:
-            began = time.perf_counter()
-            join = self._relocaliser.observe(pose, latent, objects)
-            self.diagnostics.took("relocalise", time.perf_counter() - began)
-            if join is not None:
-                self._memory.join(join)
-                x, y, yaw = join.transform
-                text = f"odom#{join.frame} lies at x {x:.2f} m, y {y:.2f} m, yaw {yaw:.2f} rad in odom; moved there"
-                self.get_logger().info(text)
-                self.diagnostics.value("joined", text)
-            self.diagnostics.clear("relocalise")
-
-        self._archivist.submit(
-            look, lambda error: self.diagnostics.problem("relocalise", WARN, f"relocalise: {said(error)}"), slot="look"
-        )  # fmt: skip
-
     def _anchor(self) -> None:
-        """Now and then, lay what was seen to where the things say that it was seen from."""
+        """Now and then."""
         self._since_anchored += 1
-        if self._detector is None or self._since_anchored < self.parameters.finder.anchor_every:
-            return
-        self._since_anchored = 0
-
-        def anchor() -> None:
-            began = time.perf_counter()
-            if self._memory.anchor():
-                self.diagnostics.took("anchor", time.perf_counter() - began)
-            self.diagnostics.clear("anchor")
-
-        self._archivist.submit(
-            anchor, lambda error: self.diagnostics.problem("anchor", WARN, f"anchor: {said(error)}"), slot="anchor"
-        )  # fmt: skip
-
-    def _read_pictures(self) -> None:
-        """For words, some at a time: others wait for the archivist too."""
-        if not self.parameters.text.model:
-            return
-
-        def read() -> None:
-            left = self._memory.read_pictures(self.parameters.text.batch)
-            self.diagnostics.value("pictures_to_read", left)
-            self.diagnostics.clear("text")
-            if left and self.state == "active":
-                self._read_pictures()
-
-        self._archivist.submit(
-            read, lambda error: self.diagnostics.problem("text", WARN, f"text: {said(error)}"), slot="text"
-        )  # fmt: skip
+        if self._detector is not None and self._since_anchored >= self.parameters.finder.anchor_every:
+            self._since_anchored = 0
+            self._upkeep.anchor()
 
     def _objects(self, moment: Moment) -> Objects | None:
         """What a frame shows that is kept; ``None`` without depth."""
@@ -269,25 +224,14 @@ class VisualMemoryNode(ManagedNode):
             pass
         return None
 
-    # what changes what was kept: on the archivist's thread
     def _on_corrected_path(self, path: Path) -> None:
-        def correct() -> None:
-            began = time.perf_counter()
-            self._memory.correct(trajectory_of(path))
-            self.diagnostics.took("correct", time.perf_counter() - began)
-            self.diagnostics.clear("corrected_path")
-
-        def failed(error: Exception) -> None:
-            topic = self.resolve_topic_name("corrected_path")
-            self.diagnostics.problem("corrected_path", ERROR, f"{topic}: {said(error)}")
-
-        self._archivist.submit(correct, failed, slot="correct")
+        self._upkeep.correct(path, self.resolve_topic_name("corrected_path"))
 
     async def _forget(self, request: ForgetMemory.Request, response: ForgetMemory.Response) -> ForgetMemory.Response:
         done: Future = Future(executor=self.executor)
         try:
             query, within = self._requests.matching(request, object=request.object or None), request.within or None
-            self._archivist.submit(
+            self._upkeep.archivist.submit(
                 lambda: self._settle(done.set_result, self._memory.forget(query, within)),
                 lambda error: self._settle(done.set_exception, error),
             )
