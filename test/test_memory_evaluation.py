@@ -8,6 +8,7 @@ import pytest
 
 from latentworld.evaluation.memory import MemorySettings, calibration_error, evaluate
 from latentworld.evaluation.memory_objects import ObjectSettings
+from latentworld.evaluation.memory_restarts import Restart, figures_of
 
 
 def test_figures_of_a_few_rooms(tmp_path):
@@ -21,6 +22,19 @@ def test_figures_of_a_few_rooms(tmp_path):
     assert figures["last_seen_accuracy"] > 0.5 and figures["things_asked"] > 5 and figures["things_moved"] > 0
     assert figures["restart_wrong"] == 0
     assert figures["neural_error"] < figures["copy_error"]
+
+
+def test_a_room_that_is_laid_elsewhere_after_a_restart_is_told():
+    nothing = Restart(True, False, (math.nan, math.nan))
+    starts = [
+        nothing,
+        Restart(True, True, (0.2, 0.1)),
+        Restart(True, True, (6.0, 0.1)),
+        Restart(True, True, (0.1, 3.0)),
+    ]
+    starts += [nothing._replace(known=False), nothing._replace(known=False, joined=True)]
+    figures = figures_of(starts)
+    assert figures == {"restart_joined": 0.25, "restart_error_m": 0.2, "restart_wrong": 0.5}
 
 
 def test_calibration_error_is_how_far_probabilities_are_from_what_holds():

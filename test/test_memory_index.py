@@ -5,14 +5,12 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import threading
-from functools import partial
 
 import numpy as np
 import pytest
-from walks import ALL, MODEL, as_kept, latent_at, state_at
+from walks import ALL, MODEL, as_kept, kept_to_8_bits, latent_at, state_at
 
-from latentworld.memory import MemoryQuery, VisualMemory, journal, search
-from latentworld.memory import store as store_module
+from latentworld.memory import MemoryQuery, VisualMemory, search
 from latentworld.memory.latent_format import LatentFormat
 from latentworld.memory.records import Record
 from latentworld.memory.rows import ROW, Rows
@@ -208,27 +206,13 @@ def test_latents_are_found_by_their_last_numbers_alone(tmp_path):
 @pytest.mark.parametrize("lost", [False, True])
 def test_what_an_earlier_version_kept_to_8_bits_is_read_and_goes_on(tmp_path, monkeypatch, lost):
     path, (poses, latents) = tmp_path / "memory.sqlite", drive(600)
-    monkeypatch.setattr(store_module, "LatentFormat", partial(LatentFormat, bits=8))
-    store = KeyframeStore(path, rows=100, seal_rows=200)
-    frame, model = store.lay_frame("odom", 0), store.model(MODEL, DIMENSIONS)
-    for i in range(500):
-        store.add(Record(stamp_of(i), frame, poses[i], np.eye(3), 0.5, model, latents[i]))
-    store.writer.settle()
-    store.close()
-    monkeypatch.undo()
-    old = sqlite3.connect(path)
-    old.executescript(
-        """CREATE TABLE old AS SELECT * FROM model; ALTER TABLE old DROP COLUMN bits; DROP TABLE model;
-        ALTER TABLE old RENAME TO model; PRAGMA user_version = 4"""
-    )
-    old.close()
-    for file in (store.layout.catalogue, *(file for _, file in store.layout.journals())):
-        events = journal.read(file)
-        file.unlink()
-        again = journal.Journal(file)
-        for event, rows in events:
-            again.append(event | {"model": [row[:4] for row in event.get("model", ())]}, rows)
-        again.close()
+    with kept_to_8_bits(path, monkeypatch):
+        store = KeyframeStore(path, rows=100, seal_rows=200)
+        frame, model = store.lay_frame("odom", 0), store.model(MODEL, DIMENSIONS)
+        for i in range(500):
+            store.add(Record(stamp_of(i), frame, poses[i], np.eye(3), 0.5, model, latents[i]))
+        store.writer.settle()
+        store.close()
     if lost:
         path.unlink()
     store = KeyframeStore(path)
@@ -306,3 +290,11 @@ def test_a_base_of_version_1_is_brought_up_to_date(tmp_path):
             assert near.id == 43 and near.latent_distance < 0.01
     with VisualMemory(path, MODEL, ALL) as memory:
         assert memory.consider(state_at(999), latent_at(999, latents[0].astype(np.float32))) == 301
+
+
+def test_a_model_is_found_by_no_more_numbers_than_it_has(tmp_path):
+    with VisualMemory(tmp_path / "memory.sqlite", MODEL, ALL, looks=64) as memory:
+        memory.consider(state_at(1), latent_at(1, np.ones(8, np.float32)))
+        memory.flush()
+        assert memory.store.format(MODEL).looks == 8
+        assert memory.query(MemoryQuery(latent_at(0, np.ones(8, np.float32)))).keyframes[0].latent_distance < 1e-3

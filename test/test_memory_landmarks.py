@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 from dataclasses import replace
 
@@ -99,7 +100,10 @@ def test_a_memory_lays_what_it_saw_where_the_things_say_unless_localisation_know
         assert memory.get(100).frame_id == "map#2" and memory.get(100).pose[0] > 5
 
 
-def test_what_was_joined_follows_odometry_that_is_found_to_have_drifted(tmp_path):
+def test_what_was_joined_follows_odometry_that_is_found_to_have_drifted(tmp_path, monkeypatch):
+    def full_disk():
+        raise OSError(errno.ENOSPC, "No space left on device")
+
     earlier = np.column_stack([np.linspace(-2, 3, 20), np.full(20, 1.0), np.zeros(20)])
     with VisualMemory(tmp_path / "memory.sqlite", MODEL, replace(ALL, heading_drift=0.05)) as memory:
         for i, pose in enumerate(earlier):
@@ -113,6 +117,10 @@ def test_what_was_joined_follows_odometry_that_is_found_to_have_drifted(tmp_path
             return error(poses, np.concatenate([earlier, true[229:230]]))
 
         before = off()
+        with monkeypatch.context() as patched, pytest.raises(OSError, match="No space"):
+            patched.setattr(memory.store.writer._journal, "sync", full_disk)
+            memory.anchor()
+        assert off() == before
         for _ in range(2):  # the second time nothing more is known
             assert memory.anchor()
             assert before > 0.4 and off() < 0.25

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import sqlite3
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from walks import ALL, MODEL, latent_at, state_at
+from walks import ALL, AS_IN_4, MODEL, kept_to_8_bits, latent_at, state_at
 
 from latentworld.memory import MemoryQuery, Trajectory, VisualMemory
 from latentworld.memory.objects import ObjectTracker
@@ -177,21 +176,18 @@ def test_a_thing_is_forgotten_with_every_keyframe_that_may_show_it_and_other_thi
         assert not memory.store.repaired and [thing.id for thing in memory.objects(frame=1)] == [2]
 
 
-def test_a_memory_of_schema_3_is_taken_over(tmp_path):
-    path = tmp_path / "memory.sqlite"
+def test_a_memory_of_schema_3_is_taken_over(tmp_path, monkeypatch):
+    path, seen = tmp_path / "memory.sqlite", latent_at(1, np.ones(DIMENSIONS, np.float32))
+    sql = f"{AS_IN_4} DROP TABLE stay; DROP INDEX submap_first; PRAGMA user_version = 3"
+    with kept_to_8_bits(path, monkeypatch, sql), VisualMemory(path, MODEL, ALL) as memory:
+        memory.consider(state_at(1), seen)
     with VisualMemory(path, MODEL, ALL) as memory:
-        memory.consider(state_at(1), latent_at(1, np.ones(DIMENSIONS, np.float32)))
-    connection = sqlite3.connect(path)
-    connection.executescript(
-        """DROP TABLE stay; DROP INDEX submap_first; PRAGMA user_version = 3; CREATE TABLE old AS SELECT * FROM model;
-        ALTER TABLE old DROP COLUMN bits; DROP TABLE model; ALTER TABLE old RENAME TO model"""
-    )
-    connection.close()
-    with VisualMemory(path, MODEL, ALL) as memory:
+        assert not memory.store.repaired
         for t in range(2, 4):
             see(memory, t, {1: (2.0, 0.5)})
         memory.flush()
         assert len(memory) == 3 and len(memory.objects()) == 1
+        assert memory.query(MemoryQuery(seen, limit=1)).keyframes[0].id == 1
 
 
 def test_things_side_by_side_that_look_alike_stay_two():

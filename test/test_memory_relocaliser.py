@@ -8,7 +8,7 @@ from rooms_of_looks import MODEL, state, vector, way
 
 from latentworld.memory import Join, MemoryQuery, Relocaliser, Trajectory, VisualMemory
 from latentworld.memory.submaps import placed
-from latentworld.types import Latent, stamp_of
+from latentworld.types import Latent, LatentworldError, stamp_of
 
 HERE = np.zeros(3)
 ELSEWHERE = np.array([5.0, -2.0, 1.0])  # where odometry has the room's corner after a restart
@@ -55,6 +55,40 @@ def test_a_room_that_was_never_seen_moves_nothing(path):
     with VisualMemory(path, MODEL) as memory:
         assert drive(memory, 2e9, way(8, 120), 0, ELSEWHERE) is None
         assert memory.get(1).frame == 1
+
+
+def test_it_is_done_once_and_not_to_itself(path):
+    with VisualMemory(path, MODEL) as memory:
+        join = drive(memory, 2e9, way(8, 60), 2, ELSEWHERE)
+        assert drive(memory, 2e9 + 60, way(8, 120)[60:], 2, ELSEWHERE) is None  # as a node that is activated again
+        assert memory.laying.frame == 2
+        for wrong in (join, join._replace(frame=2), join._replace(frame=2, into=1)):
+            with pytest.raises(LatentworldError, match="memory join: expected another one"):
+                memory.join(wrong)
+
+
+def test_what_lies_farther_from_where_that_was_known_is_the_less_certain(path):
+    with VisualMemory(path, MODEL) as memory:
+        before = [memory.get(id) for id in range(1, 400, 7)]
+        join = drive(memory, 2e9, way(8, 60), 2, ELSEWHERE)
+        kept = [memory.get(k.id) for k in before]
+        away = np.array([np.hypot(*(k.pose - join.pose)[:2]) for k in kept])
+        added = [np.trace((k.covariance - b.covariance)[:2, :2]) for k, b in zip(kept, before, strict=True)]
+        assert np.corrcoef(away, added)[0, 1] > 0.5
+        assert min(added) > 0.5 * np.trace(join.covariance[:2, :2])
+
+
+def test_what_was_joined_goes_along_when_localisation_comes(path):
+    with VisualMemory(path, MODEL) as memory:
+        poses = way(8, 60)
+        assert drive(memory, 2e9, poses, 2, ELSEWHERE) is not None
+        stamps = np.array([stamp_of(2e9 + i) for i in range(60)])
+        number = memory.correct(Trajectory(stamps, poses, "map"))
+        room = [memory.get(id) for id in range(1, 400, 17)]
+        assert {k.frame for k in room} == {number}
+        off = np.array([k.pose for k in room]) - way(2, 400)[:400:17]
+        assert np.hypot(*off[:, :2].T).mean() < 0.3
+        assert memory.laying.localised
 
 
 def test_what_localisation_has_placed_stays(path):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from walks import MODEL, latent_at
 
 from latentworld.memory import MemoryQuery, VisualMemory, forgetting, retention
+from latentworld.memory.joining import Join, joined
 from latentworld.memory.records import Record
 from latentworld.memory.store import KeyframeStore
 from latentworld.types import stamp_of
@@ -42,6 +45,24 @@ def live(path, budget: int = BUDGET, asked: int = 0) -> KeyframeStore:
             store.flush()
             store.writer.settle()
     return store
+
+
+def test_places_of_two_layings_that_lie_apart_do_not_stand_for_each_other(tmp_path):
+    store = KeyframeStore(tmp_path / "memory.sqlite", rows=500, seal_rows=SEAL)
+    model, id = store.model(MODEL, DIMENSIONS), 0
+    for frame, times in ((store.lay_frame("odom", 0), 1), (store.lay_frame("odom", 1), 4)):
+        for _ in range(times):
+            for i in range(100):
+                id += 1
+                pose = np.array([float(i), 0.0, 0.0])
+                store.add(Record(stamp_of(id), frame, pose, np.eye(3), 0.5, model, looks(id)))
+    store.writer.settle()
+    apart = Join(1, 2, np.array([0.0, 50.0, 0.0]), np.zeros((3, 3)), 0, np.zeros(3))
+    store.writer.change(lambda connection: {"submap": joined(connection, apart)})
+    with store.reading() as connection:
+        going = retention.least(connection, store.layout.segments()[0], Counter())
+    store.close()
+    assert len(going) == 250 and min(going) > 100  # each place of the first laying was seen once alone
 
 
 def ids(store: KeyframeStore) -> np.ndarray:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
 import numpy as np
 
-from latentworld.memory import MemoryParameters, VisualMemory
+from latentworld.memory import MemoryParameters, VisualMemory, journal, store
 from latentworld.memory.latent_format import LatentFormat
+from latentworld.memory.layout import Layout
 from latentworld.memory.records import Record
 from latentworld.memory.store import KeyframeStore
 from latentworld.memory.thumbnails import thumbnail
@@ -49,14 +55,41 @@ def filled(path, count: int, seed: int = 7):
     poses = random.uniform(-40, 40, (count, 3))
     latents = random.normal(size=(count, 16)).astype(np.float32)
     stamps = [stamp_of(1.7e9 + 0.1 * i) for i in range(count)]
-    store = KeyframeStore(path, rows=100_000)
-    frame, model = store.lay_frame("odom", stamps[0]), store.model(MODEL, 16)
+    writing = KeyframeStore(path, rows=100_000)
+    frame, model = writing.lay_frame("odom", stamps[0]), writing.model(MODEL, 16)
     for stamp, pose, latent in zip(stamps, poses, latents, strict=True):
-        store.add(Record(stamp, frame, pose, np.eye(3), 0.5, model, latent))
-        if store.waiting >= 9_000:
-            store.flush()
-    store.close()
+        writing.add(Record(stamp, frame, pose, np.eye(3), 0.5, model, latent))
+        if writing.waiting >= 9_000:
+            writing.flush()
+    writing.close()
     return np.array(stamps), poses, as_kept(latents)
+
+
+AS_IN_4 = """CREATE TABLE old (id INTEGER PRIMARY KEY, model_id TEXT NOT NULL UNIQUE, dimensions INTEGER NOT NULL,
+    looks INTEGER NOT NULL);
+INSERT INTO old SELECT id, model_id, dimensions, looks FROM model;
+DROP TABLE model;
+ALTER TABLE old RENAME TO model;
+PRAGMA user_version = 4;"""
+
+
+@contextmanager
+def kept_to_8_bits(path, monkeypatch, sql: str = AS_IN_4) -> Iterator[None]:
+    """What is written meanwhile is as schema 4 had it, or, with another ``sql``, an earlier one."""
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "LatentFormat", partial(LatentFormat, bits=8))
+        yield
+    old = sqlite3.connect(path)
+    old.executescript(sql)
+    old.close()
+    layout = Layout(path)
+    for file in (layout.catalogue, *(file for _, file in layout.journals())):
+        events = journal.read(file)
+        file.unlink(missing_ok=True)
+        again = journal.Journal(file)
+        for event, rows in events:
+            again.append(event | {"model": [row[:4] for row in event.get("model", ())]}, rows)
+        again.close()
 
 
 def pictures(path, count: int = 7):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-BITS = 12  # of the numbers that latents are found by; 8 up to schema 4
+BITS = 12  # of the numbers that latents are found by; in schemas 3 and 4 it was 8
 LARGEST = 127  # code of the largest number of a latent
 FINE = 16  # what of a code the lower four of twelve bits tell apart
 STEP = np.dtype("<f4")
