@@ -17,7 +17,6 @@ from walks import ALL, DIMENSIONS, MODEL, latent_at, state_at, walk_through
 from latentworld.cli import app
 from latentworld.memory import MemoryQuery, Trajectory, VisualMemory
 from latentworld.memory.fleet import FleetMemory
-from latentworld.memory.store import KeyframeStore
 from latentworld.types import LatentworldError, stamp_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:Payload indexes have no effect")
@@ -36,10 +35,8 @@ def fleet():
 
 def remembers(path, begin: float = 0.0) -> VisualMemory:
     """A walk of 400 keyframes, sealed but for the last 40."""
-    memory = VisualMemory(path / "memory.sqlite", MODEL, replace(ALL, commit_interval=0.01))
-    memory.store.close()
-    memory.store = KeyframeStore(path / "memory.sqlite", rows=40, interval=0.01, seal_rows=SEAL)
-    memory._search._store = memory.store
+    often = replace(ALL, commit_interval=0.01, commit_rows=40)
+    memory = VisualMemory(path / "memory.sqlite", MODEL, often, seal_rows=SEAL)
     times, poses, vectors = walk_through()
     for i, (t, pose, vector) in enumerate(zip(times, poses, vectors, strict=True)):
         memory.consider(state_at(t + begin, pose, speed=99.0), latent_at(t + begin, vector))

@@ -12,7 +12,6 @@ from walks import ALL, MODEL, as_kept, latent_at, state_at
 
 from latentworld.memory import MemoryQuery, VisualMemory, forgetting
 from latentworld.memory.latent_format import LatentFormat
-from latentworld.memory.store import KeyframeStore
 from latentworld.types import LatentworldError, stamp_of
 
 ROWS, SEAL, DIMENSIONS = 700, 120, 16
@@ -30,9 +29,8 @@ def picture(i: int) -> bytes:
 def full(tmp_path_factory):
     """A walk along x with a corner of y = 5, sealed for the most part."""
     folder = tmp_path_factory.mktemp("full")
-    with VisualMemory(folder / "memory.sqlite", MODEL, replace(ALL, commit_interval=0.01)) as memory:
-        memory.store.close()
-        memory.store = KeyframeStore(folder / "memory.sqlite", rows=60, interval=0.01, seal_rows=SEAL)
+    often = replace(ALL, commit_interval=0.01, commit_rows=60)
+    with VisualMemory(folder / "memory.sqlite", MODEL, often, seal_rows=SEAL) as memory:
         for i in range(1, ROWS + 1):
             pose = (0.05 * i, 5.0 if 200 < i <= 260 else 0.0, 0.0)
             assert memory.consider(state_at(i, pose, speed=99.0), latent_at(i, vector(i)), picture(i)) == i

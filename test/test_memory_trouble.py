@@ -123,10 +123,8 @@ def test_a_sealing_that_fails_is_tried_again_and_hides_nothing(tmp_path, monkeyp
 
     monkeypatch.setattr(sealing.segment, "write", write)
     monkeypatch.setattr(writer, "AGAIN", 0.01)
-    with VisualMemory(tmp_path / "memory.sqlite", MODEL, ALL) as memory:
-        memory.store.close()
-        memory.store = KeyframeStore(tmp_path / "memory.sqlite", rows=20, interval=0.01, seal_rows=100)
-        memory._search._store = memory.store
+    often = replace(ALL, commit_interval=0.01, commit_rows=20)
+    with VisualMemory(tmp_path / "memory.sqlite", MODEL, often, seal_rows=100) as memory:
         frame, model = memory.store.lay_frame("odom", 0), memory.store.model(MODEL, 16)
         for i in range(1, 301):
             memory.store.add(Record(stamp_of(i), frame, np.zeros(3), np.eye(3), 0.5, model, latent_of(i)))
@@ -266,10 +264,8 @@ def test_a_clock_that_began_anew_parts_what_a_correction_moves(tmp_path):
 
 
 def test_an_empty_span_does_not_stop_merging(tmp_path):
-    with VisualMemory(tmp_path / "memory.sqlite", MODEL, ALL) as memory:
-        memory.store.close()
-        memory.store = store = KeyframeStore(tmp_path / "memory.sqlite", rows=10, seal_rows=10)
-        memory._search._store = store
+    with VisualMemory(tmp_path / "memory.sqlite", MODEL, replace(ALL, commit_rows=10), seal_rows=10) as memory:
+        store = memory.store
         frame, model = store.lay_frame("odom", 0), store.model(MODEL, 16)
         for i in range(1, 101):
             store.add(Record(stamp_of(i), frame, np.zeros(3), np.eye(3), 0.5, model, latent_of(i)))

@@ -29,6 +29,7 @@ from latentworld.memory.remembered import Changes, RememberedObject, changes, st
 from latentworld.memory.search import MemorySearch
 from latentworld.memory.store import KeyframeStore
 from latentworld.memory.text_search import TextEncoder, TextSearch
+from latentworld.memory.writer import SEAL
 from latentworld.types import Latent, LatentworldError, Objects, WorldState, seconds
 
 if TYPE_CHECKING:  # torch takes seconds to load, and most of what is asked needs none
@@ -53,15 +54,17 @@ class VisualMemory:
         neural: NeuralParameters | None = None,
         object_parameters: ObjectParameters | None = None,
         text: TextEncoder | None = None,
+        seal_rows: int = SEAL,
     ):
         """looks: how many of a latent's last numbers it is found by, ``None`` all; what a memory once had stays.
         neural: of the network that learns beside the store to foretell the others; ``None``: there is none.
-        text: finds keyframes by words, once ``read_pictures`` has read them.
+        text: finds keyframes by words, once ``read_pictures`` has read them. seal_rows: young keyframes that are sealed
+        as one segment.
         """
         parameters = parameters or MemoryParameters()
         self.store = KeyframeStore(
             path, writable=model_id is not None, interval=parameters.commit_interval, rows=parameters.commit_rows,
-            budget=int(parameters.disk_budget * 1e9),
+            seal_rows=seal_rows, budget=int(parameters.disk_budget * 1e9),
         )  # fmt: skip
         self.model_id = model_id or self.store.newest_model()
         self._parameters, self._frame_id, self._looks = parameters, frame_id, looks
