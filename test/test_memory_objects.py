@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from walks import ALL, AS_IN_4, MODEL, kept_to_8_bits, latent_at, state_at
 
-from latentworld.memory import MemoryQuery, Trajectory, VisualMemory
+from latentworld.memory import Join, MemoryQuery, Trajectory, VisualMemory
 from latentworld.memory.objects import ObjectTracker
 from latentworld.types import LatentworldError, Objects, stamp_of
 
@@ -174,6 +174,22 @@ def test_a_thing_is_forgotten_with_every_keyframe_that_may_show_it_and_other_thi
         assert {k.id for k in memory.query(MemoryQuery(object=2)).keyframes} == {4, 6}
     with VisualMemory(path, MODEL, ALL) as memory:
         assert not memory.store.repaired and [thing.id for thing in memory.objects(frame=1)] == [2]
+
+
+def test_a_thing_that_stands_where_it_stood_before_a_restart_has_not_moved(memory):
+    for t in range(1, 4):
+        see(memory, t, {1: (2.0, 0.5), 2: (3.0, -1.0)})
+    memory.lay_frame()
+    there = (1.0, 0.0, 0.1)  # where the robot stood before, and stands, as odometry is laid now
+    for t in range(100, 104):
+        see(memory, t, {1: (3.0, 0.8), 2: (2.5, -0.5)}, pose=there)
+    memory.flush()
+    assert len(memory.changes(stamp_of(50)).moved) == 2  # as far as is known by then
+    memory.join(Join(1, 2, np.array(there), 0.01 * np.eye(3), stamp_of(103), np.array(there)))
+    (one,), (other,) = (memory.objects(like=shown(0, {name: (1.0, 1.0)})) for name in (1, 2))
+    assert [thing.id for thing in memory.changes(stamp_of(50)).moved] == [other.id]
+    assert (one.last.first, one.last.last, one.last.seen) == (stamp_of(1), stamp_of(103), 7) and len(one.history) == 1
+    assert len(other.history) == 2
 
 
 def test_a_memory_of_schema_3_is_taken_over(tmp_path, monkeypatch):

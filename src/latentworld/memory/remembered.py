@@ -6,13 +6,15 @@ import math
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from latentworld.memory.objects import SURE, Stay
 from latentworld.memory.submaps import placed
 from latentworld.types import LatentworldError, Objects
+
+SAME = 0.7  # metres that a place may seem to be off after a restart
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ def remembered(connection: sqlite3.Connection, frame: int, object: int | None = 
         things[stay.object].append(stay)
     return [
         RememberedObject(
-            id, tuple(_stood(stay, transforms[stay.id], names, frame) for stay in parts), sum(s.look for s in parts)
+            id, _whole(_stood(stay, transforms[stay.id], names, frame) for stay in parts), sum(s.look for s in parts)
         )
         for id, parts in things.items()
         if sum(stay.seen for stay in parts) >= SURE
@@ -102,6 +104,21 @@ def _stood(stay: Stay, transform: tuple, names: dict[int, str], frame: int) -> S
         place, laying, name if laying == frame else f"{name}#{laying}", stay.first, stay.last, stay.gone or None,
         stay.seen, stay.keyframe, stay.last_keyframe,
     )  # fmt: skip
+
+
+def _whole(stays: Iterable[StoodAt]) -> tuple[StoodAt, ...]:
+    """A stay that nothing ended goes on with the next one at its place: odometry was laid anew between them, and then
+    the one laying put into the other.
+    """
+    whole: list[StoodAt] = []
+    for stay in stays:
+        before = whole[-1] if whole else None
+        if before and before.gone is None and before.frame == stay.frame and math.dist(before.place, stay.place) < SAME:
+            seen = before.seen + stay.seen
+            stay = replace(stay, first=before.first, seen=seen)
+            whole.pop()
+        whole.append(stay)
+    return tuple(whole)
 
 
 def likenesses(things: Iterable[RememberedObject], look: np.ndarray, even: float) -> np.ndarray:
