@@ -21,7 +21,7 @@ STRAY = (0.35, 0.35)  # metres, radians that whereabouts are off by; what is off
 ROUNDS = 5
 ABOUT = np.array([0.3, 0.3, 0.16])  # m, m, rad about what whereabouts agree on within which others are tried
 TRIED = 1000
-ENOUGH = 20.0  # nats by which all looks together must speak for one
+ENOUGH = 40.0  # nats by which all looks together must speak for one: a wrong join costs more than a late one
 KNOWN = (0.25, 0.09)  # metres, radians (standard deviations) to which it must be known then
 
 
