@@ -100,7 +100,7 @@ def restarts(
     begin = sum(room.drive[-1].state.stamp + PAUSE for room in rooms if room.drive)
     with processes(workers) as pool:
         start = partial(memory_restarts.restart, memory, model_id, begin)
-        return memory_restarts.figures_of(list(pool.map(start, rooms, ids, truths)))
+        return memory_restarts.figures_of(list(pool.map(start, [room.back for room in rooms], ids, truths)))
 
 
 def calibration_error(sure: np.ndarray, true: np.ndarray) -> float:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from latentworld.evaluation.memory_rooms import MemoryRoom, later
+from latentworld.evaluation.memory_rooms import Seen, later
 from latentworld.memory import Relocaliser, VisualMemory
 from latentworld.memory.relocaliser import fitted
 from latentworld.memory.submaps import placed
@@ -36,10 +36,10 @@ class Restart(NamedTuple):
 
 
 def restart(
-    memory: Path, model_id: str, begin: int, room: MemoryRoom, ids: np.ndarray, truth: np.ndarray
+    memory: Path, model_id: str, begin: int, back: list[Seen], ids: np.ndarray, truth: np.ndarray
 ) -> Restart:  # fmt: skip
-    """In a copy of a memory. begin: ns, of the new start. ids, truth: keyframes (N,) of the room, and where they were
-    truly taken (N, 3).
+    """In a copy of a memory. begin: ns, of the new start. back: what is seen then. ids, truth: keyframes (N,) of the
+    room, and where they were truly taken (N, 3).
     """
     known, way = bool(len(ids)), []
     with tempfile.TemporaryDirectory() as folder:
@@ -47,7 +47,7 @@ def restart(
         shutil.copytree(memory.parent, folder, dirs_exist_ok=True)
         with VisualMemory(copy, model_id) as kept:
             relocaliser = Relocaliser(kept)
-            for seen in room.back:
+            for seen in back:
                 state, latent, objects = later(seen, begin)
                 kept.consider(state, latent, objects=lambda shown=objects: shown)
                 way.append((seen.truth, state.pose))
