@@ -7,10 +7,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from waiting import until
 
 from latentworld import cli
 
@@ -114,9 +114,12 @@ def test_a_benchmark_has_its_own_options_and_writes_figures(tmp_path):
 def test_ctrl_c_is_130_and_no_traceback(tmp_path):
     command = [sys.executable, "-m", "latentworld.cli", "benchmark", "simulator", "--seconds", "60"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    while "libmujoco" not in Path(f"/proc/{process.pid}/maps").read_text():  # it is at work
+
+    def at_work() -> bool:
         assert process.poll() is None, process.stderr.read()
-        time.sleep(0.05)
+        return "libmujoco" in Path(f"/proc/{process.pid}/maps").read_text()
+
+    until(at_work, 60, "the simulator is loaded")
     os.kill(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import uuid
 from collections import Counter
 from pathlib import Path
@@ -18,6 +17,7 @@ import psutil
 import pytest
 from mcap.reader import make_reader
 from mcap_ros2.decoder import DecoderFactory
+from waiting import until
 
 from latentworld.demo import scoring
 from latentworld.demo.command import run_demo
@@ -53,13 +53,6 @@ def marked(mark):
         except psutil.Error:
             continue
     return found
-
-
-def until(condition, timeout, what):
-    give_up = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < give_up, f"not within {timeout} s: {what}"
-        time.sleep(0.1)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import numpy as np
 
 from latentworld.memory.base import Event
 from latentworld.memory.correction import Trajectory, correction
-from latentworld.memory.joining import Join, carried, joined, runs
+from latentworld.memory.joining import Join, carried, count_carried, joined
 from latentworld.memory.store import KeyframeStore
 from latentworld.memory.submaps import between
 from latentworld.types import LatentworldError, turn
@@ -79,7 +79,7 @@ class Anchoring:
             if (moved := _since(laying.joined, trajectory)) is not None:
                 off = moved - laying.joined.pose
                 far = np.hypot(*off[:2]) >= DRIFTED[0] or abs(turn(off[2])) >= DRIFTED[1]
-                if far and runs(connection, laying.frame, laying.first) <= FOLLOWING:
+                if far and count_carried(connection, laying.frame, laying.first) <= FOLLOWING:
                     by = between(laying.joined.pose, moved)
                     rows += carried(connection, laying.frame, laying.first, laying.frame, by)
                     join = laying.joined._replace(pose=moved)

@@ -40,8 +40,8 @@ def carried(connection: sqlite3.Connection, frame: int, before: int, into: int, 
     return _moved(found, into, transform, np.zeros((3, 3)), np.zeros(3))
 
 
-def runs(connection: sqlite3.Connection, frame: int, before: int) -> int:
-    """How many submaps those are."""
+def count_carried(connection: sqlite3.Connection, frame: int, before: int) -> int:
+    """How many submaps those of ``carried`` are."""
     query = "SELECT count(*) FROM submap WHERE frame = ? AND last < ?"
     return connection.execute(query, (frame, before)).fetchone()[0]
 

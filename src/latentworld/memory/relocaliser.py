@@ -19,8 +19,8 @@ LOOKS, LEAST, EVERY = 60, 12, 4  # looks that are taken together, the newest: at
 PATIENCE, REST = 120, 600  # looks after which it is taken for unknown ground; and after which that is asked again
 STRAY = (0.35, 0.35)  # metres, radians that whereabouts are off by; what is off by more counts for little
 ROUNDS = 5
-ABOUT = np.array([0.3, 0.3, 0.16])  # m, m, rad about what whereabouts agree on within which others are tried
-TRIED = 1000
+PROPOSED = np.array([0.3, 0.3, 0.16])  # m, m, rad (standard deviations) about what whereabouts agree on
+SAMPLES = 1000
 ENOUGH = 40.0  # nats by which all looks together must speak for one: a wrong join costs more than a late one
 KNOWN = (0.25, 0.09)  # metres, radians (standard deviations) to which it must be known then
 
@@ -69,7 +69,7 @@ class Relocaliser:
         self._into, self._last, self._count = self._memory.laying.frame, None, 0
         self._localiser = MemoryLocaliser(self._memory, self._seed)
         self._looks: deque[Look] = deque(maxlen=LOOKS)
-        self._tries = np.random.default_rng(self._seed).normal(size=(TRIED, 3)) * ABOUT
+        self._tries = np.random.default_rng(self._seed).normal(size=(SAMPLES, 3)) * PROPOSED
 
     def _far(self, pose: np.ndarray) -> bool:
         if self._last is None:
@@ -87,7 +87,7 @@ class Relocaliser:
         now, then = np.array([look.pose for look in own]), np.array([look.found.pose for look in own])
         first = fitted(then, now, np.array([look.found.probability for look in own]))
         tried = shifted(first, self._tries, now[-1, :2])
-        nats, layings = np.zeros(TRIED), np.full(TRIED, frame)
+        nats, layings = np.zeros(SAMPLES), np.full(SAMPLES, frame)
         for look in self._looks:
             there = placed(between(tried, np.zeros(3)), look.pose)
             nats += self._localiser.evidence(layings, there, look.latent, look.objects)
