@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from rooms_of_looks import MODEL, state, vector, way
 
-from latentworld.memory import Join, MemoryQuery, Relocaliser, Trajectory, VisualMemory
+from latentworld.memory import Join, MemoryQuery, Relocaliser, Trajectory, VisualMemory, relocaliser
 from latentworld.memory.submaps import placed
 from latentworld.types import Latent, LatentworldError, stamp_of
 
@@ -16,11 +16,11 @@ ELSEWHERE = np.array([5.0, -2.0, 1.0])  # where odometry has the room's corner a
 
 def drive(memory: VisualMemory, begin: float, poses: np.ndarray, room: int, odometry: np.ndarray = HERE) -> Join | None:
     """Keep what is seen from poses (N, 3) of a room, a second apart, and lay earlier ones to where they are."""
-    relocaliser, first = Relocaliser(memory), None
+    homing, first = Relocaliser(memory), None
     for i, (pose, driven) in enumerate(zip(poses, placed(odometry, poses), strict=True)):
         latent = Latent(stamp_of(begin + i), MODEL, vector(pose, room))
         memory.consider(state(latent.stamp, driven), latent)
-        if (join := relocaliser.observe(driven, latent)) is not None:
+        if (join := homing.observe(driven, latent)) is not None:
             assert first is None  # it is told once
             memory.join(join)
             first = join
@@ -55,6 +55,13 @@ def test_a_room_that_was_never_seen_moves_nothing(path):
     with VisualMemory(path, MODEL) as memory:
         assert drive(memory, 2e9, way(8, 120), 0, ELSEWHERE) is None
         assert memory.get(1).frame == 1
+
+
+def test_a_life_too_large_to_be_looked_through_while_others_ask_is_left_alone(path, monkeypatch):
+    with VisualMemory(path, MODEL) as memory:
+        assert memory.earlier_runs() > 50
+        monkeypatch.setattr(relocaliser, "LARGEST", 50)
+        assert drive(memory, 2e9, way(8, 60), 2, ELSEWHERE) is None
 
 
 def test_it_is_done_once_and_not_to_itself(path):

@@ -22,23 +22,29 @@ LAST = (1 << 63) - 1  # ns
 FAR = 1e150  # m, whose square is a number
 NEARLY = 16  # rows more than asked for, that rounding may have put behind others
 VISIBLE = 12.0, math.radians(60), 1.0  # metres and bearing within which a picture may show a thing; metres, any bearing
+A_RUN = 4  # keyframes in a submap, about
 _LISTED = "(SELECT value FROM json_each(?))"
 _MODEL = "(SELECT id FROM model WHERE model_id = :model)"
 
 
-def overlapping(connection: sqlite3.Connection, query: MemoryQuery, frame: int, radius: float) -> np.ndarray:
+def overlapping(
+    connection: sqlite3.Connection, query: MemoryQuery, frame: int, radius: float, most: int = 0
+) -> np.ndarray:  # fmt: skip
     """Submaps that may hold something within ``radius`` of the query's place and its time: (n, 6) float64 of id, first
-    and last keyframe, x, y, yaw.
+    and last keyframe, x, y, yaw. most: where there are more, about so many of them, of all times; 0: all.
     """
     after, before = _span(query)
     x, y = (0.0, 0.0) if query.place is None else (float(v) for v in query.place[:2])
     reach = math.inf if query.place is None else radius
     box = (x - reach, x + reach, y - reach, y + reach, seconds(after), seconds(before))
     within = "" if query.place is None else "AND s.frame = ?"
+    there = f"""FROM submap_box b CROSS JOIN submap s ON s.id = b.id
+        WHERE b.x1 >= ? AND b.x0 <= ? AND b.y1 >= ? AND b.y0 <= ? AND b.t1 >= ? AND b.t0 <= ? {within}"""
+    values, every = (*box, *([] if query.place is None else [frame])), 1
+    if most:
+        every = max(1, connection.execute(f"SELECT count(*) {there}", values).fetchone()[0] // most)
     found = connection.execute(
-        f"""SELECT s.id, s.first, s.last, s.x, s.y, s.yaw FROM submap_box b CROSS JOIN submap s ON s.id = b.id
-        WHERE b.x1 >= ? AND b.x0 <= ? AND b.y1 >= ? AND b.y0 <= ? AND b.t1 >= ? AND b.t0 <= ? {within}""",
-        (*box, *([] if query.place is None else [frame])),
+        f"SELECT s.id, s.first, s.last, s.x, s.y, s.yaw {there} AND s.id % ? = 0", (*values, every)
     ).fetchall()
     return np.array(found, np.float64).reshape(-1, 6)
 
@@ -273,7 +279,7 @@ def views_within(
     times.
     """
     query = MemoryQuery(place=place)
-    submaps = overlapping(connection, query, frame, radius)
+    submaps = overlapping(connection, query, frame, radius, most // A_RUN)
     ids = np.sort(matching(connection, query, submaps, radius, model_id).ids)
     if len(ids) > most:
         ids = ids[np.linspace(0, len(ids) - 1, most).round().astype(np.int64)]

@@ -15,6 +15,8 @@ from latentworld.memory.visual_memory import VisualMemory
 from latentworld.types import Latent, Objects, turn
 
 MOVED = (0.15, math.radians(10))  # metres, radians since the last look after which another one tells something new
+LARGEST = 50_000  # runs of keyframes in earlier layings beyond which looking would keep those who ask waiting
+PAUSE = 400_000_000  # ns from one look to the next, at least: others wait while it is looked at
 LOOKS, LEAST, EVERY = 60, 12, 4  # looks that are taken together, the newest: at most, at least, and how often
 PATIENCE, REST = 120, 600  # looks after which it is taken for unknown ground; and after which that is asked again
 STRAY = (0.35, 0.35)  # metres, radians that whereabouts are off by; what is off by more counts for little
@@ -49,9 +51,9 @@ class Relocaliser:
         laying = self._memory.laying
         if laying.frame != self._into:
             self._begin()
-        if not laying.frame or laying.joined or laying.localised or not self._far(pose):
+        if not self._worthwhile or laying.joined or laying.localised or not self._tells(latent.stamp, pose):
             return None
-        self._last = pose
+        self._last = latent.stamp, np.asarray(pose, np.float64)
         self._count += 1
         if self._count > PATIENCE:
             if self._count == PATIENCE + REST:
@@ -67,14 +69,18 @@ class Relocaliser:
 
     def _begin(self) -> None:
         self._into, self._last, self._count = self._memory.laying.frame, None, 0
+        self._worthwhile = self._into > 0 and 0 < self._memory.earlier_runs() <= LARGEST
         self._localiser = MemoryLocaliser(self._memory, self._seed)
         self._looks: deque[Look] = deque(maxlen=LOOKS)
         self._tries = np.random.default_rng(self._seed).normal(size=(SAMPLES, 3)) * PROPOSED
 
-    def _far(self, pose: np.ndarray) -> bool:
+    def _tells(self, stamp: int, pose: np.ndarray) -> bool:
+        """Whether that is another look than the last."""
         if self._last is None:
             return True
-        off = np.asarray(pose) - self._last
+        off = pose - self._last[1]
+        if 0 <= stamp - self._last[0] < PAUSE:
+            return False
         return bool(math.hypot(*off[:2]) >= MOVED[0] or abs(turn(off[2])) >= MOVED[1])
 
     def _agreed(self, frame: int) -> Join | None:

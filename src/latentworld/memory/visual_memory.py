@@ -235,6 +235,12 @@ class VisualMemory:
         """
         self._anchoring.join(join)
 
+    def earlier_runs(self) -> int:
+        """How many runs of keyframes lie in layings of odometry before the one in force."""
+        query = "SELECT count(*) FROM submap s JOIN frame f ON f.id = s.frame WHERE f.name = ? AND f.id != ?"
+        with self.store.reading() as connection:
+            return connection.execute(query, (self._frame_id, self._frame)).fetchone()[0]
+
     def is_odometry(self, frame: int) -> bool:
         """Whether that is a laying of this memory's frame, whose place nothing else knows."""
         return self.store.frame_name(frame) == self._frame_id
