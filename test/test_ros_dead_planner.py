@@ -11,7 +11,7 @@ from latentworld_ros.action import ReachGoal
 from latentworld_ros.msg import WorldState as StateMessage
 from rclpy.action import ActionClient
 from ros_graph import Graph
-from test_ros_gate import GATE
+from test_ros_gate import GATE, sent_at
 
 from latentworld.agent import Agent
 from latentworld.ros import qos
@@ -70,11 +70,6 @@ def scene(believed):
 
 def moving(graph):
     return abs(graph.commands[-1][1]) > 0.1 or abs(graph.commands[-1][2]) > 0.3
-
-
-def sent_at(message):
-    """When the gate sent it, as ``time.time()``: this process may be slow to hear of it."""
-    return message.header.stamp.sec + message.header.stamp.nanosec * 1e-9
 
 
 class Moment:
