@@ -6,7 +6,7 @@
 Rows are those of ``benchmark/memory.py``. Each takes them into a folder of its own, durably, in batches of 2,000, then
 answers one question at a time in a process of its own: the ten nearest of all, and the ten nearest within a square of
 1.8 m and two hours (peers have no circles; ours is asked for the circle of the same area). Each is held against what is
-right by its own filter. Of the settings named here each peer is shown with the fastest that finds 98 % over all rows.
+right by its own filter, and shown, for either kind of question, with the fastest of its settings that finds 98 %.
 """
 
 from __future__ import annotations
