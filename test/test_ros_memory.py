@@ -321,7 +321,7 @@ def test_a_corrected_path_moves_what_was_seen_and_a_place_is_forgotten(model, tm
 
 def test_after_a_restart_what_was_seen_before_lies_in_the_odom_of_now(model, tmp_path):
     elsewhere = np.array([5.0, -2.0, 1.0])
-    for start, (poses, odometry) in enumerate(((way(2, 200), np.zeros(3)), (way(8, 40), elsewhere))):
+    for start, (poses, odometry) in enumerate(((way(2, 200), np.zeros(3)), (way(8, 200), elsewhere))):
         with Scene(tmp_path / "memory.sqlite", *model) as scene:
             kept = len(scene.memory._memory)
             for i, (pose, driven) in enumerate(zip(poses, placed(odometry, poses), strict=True), 1):
@@ -330,11 +330,13 @@ def test_after_a_restart_what_was_seen_before_lies_in_the_odom_of_now(model, tmp
                 stamp = BEGIN + stamp_of(1000 * start + i)
                 scene.pass_by(stamp, Latent(stamp, scene.encoder.model.model_id, look), tuple(driven))
                 scene.wait_for(lambda n=kept + i - 1: len(scene.memory._memory) >= n, 10, f"keyframe {kept + i - 1}")
+                if scene.memory._memory.laying.joined:  # a busy machine leaves out looks, and drives on until it knows
+                    break
             if start:
                 x, y, _ = placed(odometry, np.array([[1.0, 1.0, 0.0]]))[0]
                 place = {"use_place": True, "place": Pose2D(x=x, y=y), "radius": 1.0, "limit": 100}
                 scene.wait_for(lambda ask=place: any(id <= 199 for id in scene.found(**ask)), 10, "earlier keyframes")
-                scene.wait_for(lambda: "odom#1 lies at" in str(scene.diagnostics["visual_memory"].values), 10, "a word")
+                scene.wait_for(lambda: "odom#1 lies at" in str(scene.diagnostics.get("visual_memory")), 10, "a word")
 
 
 def test_it_says_what_would_be_seen_from_a_place(scene):
