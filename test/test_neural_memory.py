@@ -79,6 +79,25 @@ def test_what_surprises_is_written_harder():
     assert new[0] > 10 * known[0]
 
 
+def test_it_settles_on_the_average_of_what_is_uncertain_and_still_learns_after_months():
+    error_of = {}
+    for settling in (0, 100):
+        rng = np.random.default_rng(1)
+        memory = NeuralMemory(D, NeuralParameters(keys=512, hidden=0, settling=settling))
+        poses, noise = room(300, rng) * [0.3, 0.3, 1], rng.normal(0, 1, (300, D)).astype(np.float32)
+        for _ in range(600):
+            some = rng.integers(0, len(poses), 32)
+            memory.write(poses[some], seen_from(poses[some]) + noise[some])
+        error_of[settling] = error(memory, poses)
+    assert error_of[100] < 0.8 * error_of[0]
+    memory.writes = 10**8
+    elsewhere = poses[:32] + [40, 0, 0]
+    before = error(memory, elsewhere)
+    for _ in range(200):
+        memory.write(elsewhere, seen_from(elsewhere))
+    assert error(memory, elsewhere) < 0.2 * before
+
+
 def test_forgetting_fades_what_is_not_seen_again():
     kept, poses = taught(forgetting=0.0)
     faded, _ = taught(forgetting=0.05)

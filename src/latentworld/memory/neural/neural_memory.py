@@ -25,6 +25,7 @@ from latentworld.types import LatentworldError
 FORMAT = "latentworld-neural-memory-1"
 FAR = 10.0  # times what is usual, beyond which an outlier moves that no further
 USUAL = 0.02  # share of an update in what is held to be usual
+LEAST = 0.1  # of the first updates' rate: what is new must still be learned after months
 learning = torch.inference_mode(False)  # who calls may be inferring; what is made in that mode could never learn
 
 
@@ -147,12 +148,20 @@ class NeuralMemory:
         if not math.isfinite(steep):
             return False
         cut = min(1.0, p.clamp * self._slope / max(steep, 1e-12)) if self._slope else 1.0
+        rate = p.rate * self._pace() * cut
         for momentum, accumulated, slope in zip(self._momentum, self._accumulated, slopes, strict=True):
-            momentum.mul_(p.momentum).sub_(slope, alpha=p.rate * cut * (1 - p.momentum))
+            momentum.mul_(p.momentum).sub_(slope, alpha=rate * (1 - p.momentum))
             accumulated.copy_(fade(accumulated, p.forgetting)).add_(momentum)
         self.writes += 1
         self._slope += max(USUAL, 1 / self.writes) * (steep * cut - self._slope)
         return True
+
+    def _pace(self) -> float:
+        """Share of the rate (Robbins and Monro 1951): the more was written, the less of it an update may undo, and the
+        more of what odometry is off by comes out as an average.
+        """
+        settling = self.parameters.settling
+        return max(LEAST, settling / (settling + self.writes)) if settling else 1.0
 
     def _notice(self, keys: Tensor, values: Tensor, surprise: float) -> None:
         share = max(USUAL, 1 / self.writes)
