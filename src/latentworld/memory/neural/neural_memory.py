@@ -25,7 +25,7 @@ from latentworld.types import LatentworldError
 FORMAT = "latentworld-neural-memory-1"
 FAR = 10.0  # times what is usual, beyond which an outlier moves that no further
 USUAL = 0.02  # share of an update in what is held to be usual
-LEAST = 0.1  # of the first updates' rate: what is new must still be learned after months
+LEAST = 0.1  # of the rate, that is always left: what is new must still be learned after months
 learning = torch.inference_mode(False)  # who calls may be inferring; what is made in that mode could never learn
 
 
@@ -40,7 +40,8 @@ class NeuralMemory:
     """Associates poses with latents, and learns that at test time (Titans, Behrouz et al. 2024, arXiv 2501.00663).
 
     Each write is a step down the slope of the error: S = eta S - theta slope, M = (1 - alpha) M + S. The error is the
-    surprise; theta grows with it, so that what is known already is hardly written. Poses must be of one frame.
+    surprise; theta grows with it, so that what is known already is hardly written, and falls as more was written. Poses
+    must be of one frame.
     """
 
     @learning

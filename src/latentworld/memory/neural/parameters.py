@@ -22,7 +22,7 @@ class NeuralParameters:
     reach: float = parameter(0.5, "metres over which what is seen stays alike", 0.01, 100.0)
     turn: float = parameter(0.5, "radians over which what is seen stays alike", 0.05, 10.0)
     rate: float = parameter(1.0, "of the first updates, keys being of length 1", 1e-6, 10.0)
-    settling: int = parameter(700, "updates after which the rate has halved; 0: it never falls", 0, 1_000_000)
+    settling: int = parameter(700, "updates until the rate has halved, then on to a tenth; 0: it stays", 0, 1_000_000)
     momentum: float = parameter(0.5, "share of the last update that goes on", 0.0, 0.999)
     forgetting: float = parameter(0.0, "share of what is known that is lost an update", 0.0, 0.5)
     clamp: float = parameter(4.0, "times the usual gradient at which one is cut", 1.0, 1e6)
