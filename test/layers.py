@@ -7,15 +7,24 @@ import re
 from collections.abc import Iterator
 
 FLOORS = {
-    "types": 0, "parameters": 0,
+    "types": 0, "parameters": 0, "geometry": 0, "robot": 0, "robot_file": 0, "lens": 0,
+    "robot_urdf": 0, "description": 0, "robot_fit": 0, "robot_commands": 0,
     "model": 1, "sim": 1,
     "perception": 2, "tracking": 2, "consequence": 2, "selection": 2, "memory": 2,
     "agent": 3, "training": 3, "interop": 3,
     "evaluation": 4, "ros": 4,
     "demo": 5, "cli": 5,
 }  # fmt: skip
-KNOWS_ALSO = {"parameters": {"types"}, "training": {"interop"}, "cli": {"demo"}}  # of its own floor
-KNOWS_ONLY = {"sim": {"types"}}  # the world is no part of the robot's mind, and needs no network
+_ROBOT = {"types", "geometry", "robot"}
+KNOWS_ALSO = {  # of its own floor
+    "parameters": {"types"},
+    "robot": {"types", "geometry"}, "robot_file": _ROBOT, "lens": _ROBOT, "robot_urdf": _ROBOT,
+    "robot_fit": _ROBOT | {"lens"}, "description": _ROBOT | {"robot_urdf"},
+    "robot_commands": _ROBOT | {"robot_file", "robot_fit", "description"},
+    "training": {"interop"},
+    "cli": {"demo"},
+}  # fmt: skip
+KNOWS_ONLY = {"sim": _ROBOT | {"robot_file", "lens"}}  # the world is no part of the robot's mind, and needs no network
 ROS = re.compile(
     r"rclpy|cv_bridge|tf_transformations|std_srvs|launch|(launch|tf2|ament|rosidl|rcl)_\w+|\w+_(msgs|interfaces|ros)"
 )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from latentworld.sim.base import RADIUS
+RADIUS = 0.2
 from latentworld.sim.movers import MARGIN, Course, Mover
 from latentworld.sim.world import World
 

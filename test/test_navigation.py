@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from latentworld.agent import Agent
-from latentworld.evaluation.navigation import FIRST_TEST_SEED, EpisodeResult, evaluate, summarise
+from latentworld.evaluation.episodes import EpisodeResult
+from latentworld.evaluation.navigation import FIRST_TEST_SEED, evaluate, summarise
 from latentworld.perception.encoder import PerceptionEncoder, square
 from latentworld.sim.world import World
 from latentworld.types import Action, Frame, Goal, GoalKind, LatentworldError, PlanStatus

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from latentworld.evaluation.controllers import OracleController
-from latentworld.evaluation.navigation import goals, run_episode
+from latentworld.evaluation.episodes import run_episode
+from latentworld.evaluation.navigation import goals
 from latentworld.evaluation.oracle import OracleSimulator
 from latentworld.parameters import check
 from latentworld.selection.critics import Scene, critics, weigh

@@ -32,7 +32,7 @@ def test_pose_between_and_beyond_odometry():
     history = History()
     history.add(odometry(1.0, 0.0, yaw=3.1, v=1.0))
     history.add(odometry(2.0, 1.0, yaw=-3.1, v=2.0))
-    pose, linear, _ = pose_at(history, stamp_of(1.5))
+    pose, (linear, *_) = pose_at(history, stamp_of(1.5))
     assert pose[0] == pytest.approx(0.5) and linear == pytest.approx(1.5)
     assert abs(math.remainder(pose[2] - math.pi, 2 * math.pi)) < 1e-6  # the short way round
     pose, *_ = pose_at(history, stamp_of(2.1))

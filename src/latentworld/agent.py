@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from latentworld import robot_file
 from latentworld.consequence.simulator import ConsequenceSimulator
 from latentworld.model import checkpoint
 from latentworld.model.world_model import WorldModel
 from latentworld.perception.encoder import PerceptionEncoder
+from latentworld.robot import Robot
 from latentworld.selection.locator import GoalLocator
 from latentworld.selection.parameters import SelectionParameters
 from latentworld.selection.selector import ActionSelector
@@ -23,18 +26,24 @@ class Agent:
     >>> plan = agent.plan(Goal(GoalKind.POSE, pose), deadline=0.05)
     """
 
-    def __init__(self, model: WorldModel, parameters: SelectionParameters | None = None):
-        self.model = model
-        self.encoder = PerceptionEncoder(model)
+    def __init__(self, model: WorldModel, parameters: SelectionParameters | None = None, robot: Robot | None = None):
+        """robot: whose eyes and body these are; none: the shipped one's."""
+        self.model, self.robot = model, robot or robot_file.load()
+        self.encoder = PerceptionEncoder(model, self.robot)
         self.tracker = WorldStateTracker(model)
-        self.simulator = ConsequenceSimulator(model)
-        self.selector = ActionSelector(self.simulator, parameters, GoalLocator(model))
+        self.simulator = ConsequenceSimulator(model, self.robot)
+        self.selector = ActionSelector(self.simulator, parameters, GoalLocator(model), self.robot)
         self.state: WorldState | None = None
 
     @classmethod
-    def load(cls, path: str | Path | None = None, parameters: SelectionParameters | None = None) -> Agent:
+    def load(
+        cls,
+        path: str | Path | None = None,
+        parameters: SelectionParameters | None = None,
+        robot: Robot | None = None,
+    ) -> Agent:
         """From a checkpoint; ``None``: the one that ships."""
-        return cls(checkpoint.load(path), parameters)
+        return cls(checkpoint.load(path), parameters, robot)
 
     def reset(self) -> None:
         """The robot was carried elsewhere: know nothing."""
@@ -43,12 +52,18 @@ class Agent:
         self.selector.graph.forget()
         self.state = None
 
-    def observe(self, frame: Frame, odometry: Odometry, action: Action | None = None) -> WorldState:
-        """Take in a frame, the odometry of about its time, and the last command sent before it."""
+    def observe(self, frame: Frame | Sequence[Frame], odometry: Odometry, action: Action | None = None) -> WorldState:
+        """Take in a frame (or one of each camera), odometry, and the last command sent before it.
+
+        The belief is that of the newer of both stamps: a frame that comes late is carried on by odometry.
+        """
         self.tracker.odometry(odometry)
         if action is not None:
             self.tracker.command(action)
-        self.state, _ = self.tracker.observe(self.encoder.encode(frame))
+        latent = self.encoder.encode(frame)
+        self.state, _ = self.tracker.observe(latent)
+        if odometry.stamp > latent.stamp:
+            self.state = self.tracker.predict(odometry.stamp)
         return self.state
 
     def image_goal(self, frame: Frame, tolerance: float = 0.3) -> Goal:

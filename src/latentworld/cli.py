@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 from latentworld.memory.commands import commands as memory_commands
+from latentworld.robot_commands import commands as robot_commands
 from latentworld.types import Frame, Latent, LatentworldError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from latentworld.description.heard import Heard
     from latentworld.perception.text_encoder import ClipEncoder
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmark"
@@ -331,6 +333,15 @@ def _text_model(folder: Path) -> ClipEncoder:
 
 
 app.add_typer(memory_commands(_encoded, _remembered, _text_model), name="memory")
+
+
+def _heard(seconds: float) -> tuple[Heard, str]:
+    from latentworld.ros.describe import listen, where
+
+    return listen(seconds), where()
+
+
+app.add_typer(robot_commands(_heard), name="robot")
 
 
 def _pairs(remaps: list[str]) -> dict[str, str]:

@@ -74,6 +74,17 @@ class Base:
         """Half of what the body takes up across its way."""
         return self.radius if self.radius is not None else float(np.abs(self.polygon[:, 1]).max())
 
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """What a command to it says, in the order of ``ActionSequence.values``; the names of geometry_msgs/Twist."""
+        two = ("linear.x", "angular.z")
+        return (*two, "linear.y") if self.kind == BaseKind.OMNIDIRECTIONAL else two
+
+    @cached_property
+    def narrowest(self) -> float:
+        """Radius of the circle that fits through every gap that the body fits through, however it turns in it."""
+        return float(self.discs[:, 2].max())
+
     @cached_property
     def discs(self) -> np.ndarray:
         """(P, 3) x, y, radius of circles along the body that together cover the footprint: what a planner keeps clear
@@ -122,7 +133,7 @@ class Mount:
 
 @dataclass(frozen=True)
 class Intrinsics:
-    """A camera's picture, as ``sensor_msgs/CameraInfo`` says it.
+    """A camera's picture, as ``sensor_msgs/CameraInfo`` says it: the middle of the first pixel is at (0, 0).
 
     distortion_model: plumb_bob, rational_polynomial, thin_prism (OpenCV's 12 coefficients) or equidistant. distortion:
     its coefficients; none: no distortion.
@@ -141,7 +152,7 @@ class Intrinsics:
     def from_field_of_view(cls, width: int, height: int, horizontal: float) -> Intrinsics:
         """A camera without distortion. horizontal: radians across the whole width."""
         focal = width / 2 / math.tan(horizontal / 2)
-        return cls(width, height, focal, focal, width / 2, height / 2)
+        return cls(width, height, focal, focal, (width - 1) / 2, (height - 1) / 2)
 
     def scaled(self, factor: float) -> Intrinsics:
         """The same camera with a smaller (or larger) picture."""
@@ -149,7 +160,8 @@ class Intrinsics:
         across, down = width / self.width, height / self.height
         return replace(
             self, width=width, height=height,
-            fx=self.fx * across, fy=self.fy * down, cx=self.cx * across, cy=self.cy * down,
+            fx=self.fx * across, fy=self.fy * down,
+            cx=(self.cx + 0.5) * across - 0.5, cy=(self.cy + 0.5) * down - 0.5,
         )  # fmt: skip
 
     @property
@@ -254,7 +266,8 @@ class View:
 
     @cached_property
     def intrinsics(self) -> Intrinsics:
-        return Intrinsics(self.side, self.side, self.focal, self.focal, self.side / 2, self.side / 2)
+        middle = (self.side - 1) / 2
+        return Intrinsics(self.side, self.side, self.focal, self.focal, middle, middle)
 
     @cached_property
     def mount(self) -> Mount:

@@ -47,7 +47,7 @@ def save(robot: Robot, path: str | Path) -> None:
 def find(name: str | Path) -> Path:
     """The file of a description, given its path or the name of one that ships."""
     path = Path(name).expanduser()
-    if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
+    if path.suffix in (".yaml", ".yml"):
         if path.is_file():
             return path
         raise LatentworldError(f"robot {path}: expected a YAML file, got none")
@@ -175,7 +175,7 @@ def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     out = dict(below)
     for key, value in above.items():
         old = out.get(key)
-        if isinstance(old, dict) and isinstance(value, dict):
+        if isinstance(old, dict) and isinstance(value, dict) and key != "intrinsics":  # those belong together
             out[key] = _merged(old, value)
         elif key in ("cameras", "lidars") and isinstance(old, list) and isinstance(value, list):
             paired = [_merged(a, b) for a, b in zip(old, value, strict=False)]

@@ -47,23 +47,27 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Odometry:
-    """Where the wheels say the base is. pose: (x, y, yaw) in ``odom``; linear m/s and angular rad/s in
-    ``base_link``.
+    """Where the wheels say the base is. pose: (x, y, yaw) in ``odom``; linear m/s, angular rad/s and lateral m/s (to the
+    left) in ``base_link``.
     """
 
     stamp: int
     pose: np.ndarray
     linear: float
     angular: float
+    lateral: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One velocity command: what was (or is to be) sent to the base at ``stamp``. linear m/s, angular rad/s."""
+    """One velocity command: what was (or is to be) sent to the base at ``stamp``. linear m/s, angular rad/s, lateral m/s
+    (to the left; only omnidirectional bases move so).
+    """
 
     stamp: int
     linear: float
     angular: float
+    lateral: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +128,8 @@ class WorldState:
     """The belief about the world at ``stamp``.
 
     observation_stamp: exposure time of the newest frame inside the belief; its age is the belief's
-    staleness, whatever ``stamp`` says. pose: (3,) x, y, yaw in ``odom`` at ``stamp``. velocity: (2,) measured linear
-    m/s, angular rad/s. command: (2,) last velocity commanded. belief: (B,) float32, the recurrent state of the model
+    staleness, whatever ``stamp`` says. pose: (3,) x, y, yaw in ``odom`` at ``stamp``. velocity: (3,) measured linear
+    m/s, angular rad/s, lateral m/s. command: (3,) last velocity commanded. belief: (B,) float32, the recurrent state of the model
     ``model_id``. uncertainty: expected latent prediction error, dimensionless, ≥ 0.
     """
 
@@ -143,14 +147,14 @@ class WorldState:
 
 @dataclass(frozen=True, slots=True)
 class ActionSequence:
-    """A candidate future: values (H, 2) of (linear m/s, angular rad/s), each held for ``dt`` seconds."""
+    """A candidate future: values (H, A) of the velocities ``names`` (m/s, rad/s), each held for ``dt`` seconds."""
 
     dt: float
     values: np.ndarray
     names: tuple[str, ...] = ("linear.x", "angular.z")
 
     def at(self, elapsed: float) -> np.ndarray | None:
-        """The action (2,) in force ``elapsed`` seconds after the start; ``None`` past the end."""
+        """The action (A,) in force ``elapsed`` seconds after the start; ``None`` past the end."""
         step = int(elapsed / self.dt) if elapsed > 0 else 0
         return self.values[step] if step < len(self.values) else None
 

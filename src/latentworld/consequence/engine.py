@@ -1,41 +1,64 @@
-"""Imagination as fast as the machine multiplies matrices: the same as ``WorldModel.imagine``, for one belief.
+"""Imagination for any body, as fast as the machine multiplies matrices.
 
-What depends on the belief alone (maps foretold, the start of the drive train) is done once a belief. Of what depends
-on the candidates only the drive train is sequential; the rest is a few multiplications of tall matrices, the points at
-which the map is asked being their rows. Work is cut into pieces that stay in the cache, and big arrays are kept from
-call to call. ``benchmark/planning.py`` says which part of the machine's own peak that reaches.
+Where the body goes is said by its motion model; what is there is read off the predicted maps at the discs that cover its
+footprint (``robot.Base.discs``). Risk follows from clearance and its spread, so that one model serves every body. What
+depends on the belief alone is computed once a belief; the rest is a few multiplications of tall matrices, the points at
+which the map is asked being their rows. Work is cut into pieces that stay in the cache, and big arrays are kept from call
+to call. ``benchmark/planning.py`` says which part of the machine's own peak that reaches.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from latentworld.model.dynamics import integrate
+from latentworld.consequence.motion import MotionModel
 from latentworld.model.heads import ASPECTS, spread_of
 from latentworld.model.latent_map import rotate
-from latentworld.model.world_model import Belief, Imagined, WorldModel
+from latentworld.model.world_model import Belief, WorldModel
+from latentworld.robot import Base
 
 PIECE = 2048  # points at a time
 LANES = 16  # numbers that a core handles at once
 
 
 class Prepared(NamedTuple):
-    """What is the same for all candidates. maps: (1 + maps_ahead, cells², C). motor: (1, M). place: (3,)."""
+    """What is the same for all candidates. maps: (1 + maps_ahead, cells², C). velocity, command: (A,). place: (3,)."""
 
     maps: Tensor
-    motor: Tensor
+    velocity: Tensor
+    command: Tensor
     place: Tensor
+
+
+class Rollout(NamedTuple):
+    """K futures of H steps from one belief, all (K, H, ...).
+
+    poses: (K, H, 3) in the robot's frame at the start. contact, drop: probabilities. clearance: metres from the body to
+    the nearest obstacle. spread, doubt: metres, of the clearance, there where it is least. ledge: metres from the body to
+    a ledge.
+    """
+
+    poses: Tensor
+    contact: Tensor
+    drop: Tensor
+    clearance: Tensor
+    spread: Tensor
+    ledge: Tensor
+    doubt: Tensor
 
 
 class RolloutEngine:
     """Imagines candidates from one belief at a time. Not for several threads at once: its buffers are its own."""
 
-    def __init__(self, model: WorldModel):
-        self.model, self.config = model, model.config
+    def __init__(self, model: WorldModel, base: Base, motion: MotionModel):
+        self.model, self.config, self.motion = model, model.config, motion
+        discs = self.first_like(base.discs)
+        self.centres, self.radii = discs[:, :2].contiguous(), discs[:, 2].contiguous()
         opinions = (model.free_space.net, *model.free_space.others)
         self.opinions = len(opinions)
         first, second, last = ([net[i] for net in opinions] for i in (0, 2, 4))
@@ -53,74 +76,39 @@ class RolloutEngine:
             self.last_bias[:ASPECTS] += layer.bias / n
             self.last_bias[ASPECTS + i] = layer.bias[0]
         self.last = self.last.flatten(0, 1)  # (64 n, LANES or more)
-        # Of the drive train, what is added before both gates need not be added step by step.
-        cell = model.drive_train.cell
-        self.given_bias = cell.bias_ih.clone()
-        self.given_bias[: 2 * cell.hidden_size] += cell.bias_hh[: 2 * cell.hidden_size]
-        # What the state of the drive train and the field add to a risk, apart, so that they need not be put together.
-        risk = model.risk.net[0]
-        self.risk_bias, points = risk.bias, len(model.probe)
-        by_motor, by_field = risk.weight[:, : cell.hidden_size], risk.weight[:, cell.hidden_size :]
-        self.risk_by_motor = by_motor.T.contiguous()  # (M, 64)
-        by_field = by_field.unflatten(1, (ASPECTS, points)).permute(2, 1, 0)
-        self.risk_by_field = by_field.reshape(points * ASPECTS, -1).contiguous()  # (P * ASPECTS, 64)
         self.buffers: dict[tuple, Tensor] = {}
 
-    def prepare(self, belief: Belief, velocity: Tensor) -> Prepared:
-        """belief: of one robot. velocity: (1, 4) measured and commanded v, w."""
-        model = self.model
-        maps = model.foresight(belief.memory)
-        motor = torch.tanh(model.drive_train.start(torch.cat([belief.hidden, velocity], -1)))
-        return Prepared(maps[0].flatten(2).transpose(1, 2).contiguous(), motor, belief.place[0])
+    def first_like(self, values: np.ndarray) -> Tensor:
+        """Numbers where the model lies."""
+        return next(self.model.parameters()).new_tensor(values)
 
-    def imagine(self, prepared: Prepared, actions: Tensor, dt: float) -> Imagined:
-        """actions: (K, H, 2) m/s, rad/s. Parts of what comes are (1, K, H, ...), and good until the next call.
+    def prepare(self, belief: Belief, velocity: Tensor, command: Tensor) -> Prepared:
+        """belief: of one robot. velocity, command: (A,) measured and commanded."""
+        maps = self.model.foresight(belief.memory)
+        return Prepared(maps[0].flatten(2).transpose(1, 2).contiguous(), velocity, command, belief.place[0])
+
+    def imagine(self, prepared: Prepared, actions: Tensor, dt: float) -> Rollout:
+        """actions: (K, H, A) m/s, rad/s, m/s. What comes is good until the next call.
 
         In between all is (H, K, ...): a step's rows lie together, and nothing that is wide is turned over.
         """
-        k, horizon, _ = actions.shape
-        motor, poses = self._drive(prepared.motor, actions.transpose(0, 1), dt)
-        probe = self.model.probe
-        points = rotate(probe, poses[..., 2:].expand(horizon, k, len(probe))) + poses[..., None, :2]
+        poses = self.motion(prepared.velocity, prepared.command, actions, dt)
+        along = poses.transpose(0, 1)
+        points = rotate(self.centres, along[..., 2:].expand(*along.shape[:2], len(self.centres))) + along[..., None, :2]
         field = self._field(prepared, points, dt)  # (H, K, P, ASPECTS + n)
-        said = self._buffer("said", horizon * k, len(probe), ASPECTS)
-        said.copy_(field[..., :ASPECTS].reshape(said.shape))
-        spreads = said[..., 1:4:2]  # of clearance and of ledge
-        spreads.copy_(spread_of(spreads))
-        hidden = torch.addmm(self.risk_bias, motor.view(horizon * k, -1), self.risk_by_motor)
-        hidden.addmm_(said.flatten(1), self.risk_by_field).relu_()
-        last = self.model.risk.net[2]
-        contact, drop = torch.addmm(last.bias, hidden, last.weight.T).view(horizon, k, 2).unbind(-1)
-        here = said.view(horizon, k, *said.shape[1:])[:, :, 0]
-        doubt = _spread(field[:, :, 0, ASPECTS:])
-        parts = (
-            motor, poses, contact + here[..., 4], drop + here[..., 5], here[..., 0], here[..., 1], here[..., 2], doubt
-        )  # fmt: skip
-        return Imagined(*(part.transpose(0, 1).unsqueeze(0) for part in parts))
-
-    def _drive(self, start: Tensor, actions: Tensor, dt: float) -> tuple[Tensor, Tensor]:
-        """actions: (H, K, 2). Motor states (H, K, M) and poses (H, K, 3): a GRU, of which only what needs the state is
-        in the loop.
-        """
-        horizon, k, _ = actions.shape
-        cell = self.model.drive_train.cell
-        m = cell.hidden_size
-        steps = self._buffer("steps", horizon, k, 3)
-        steps[..., :2], steps[..., 2] = actions, dt
-        given = self._buffer("given", horizon * k, 3 * m)
-        torch.addmm(self.given_bias, steps.view(-1, 3), cell.weight_ih.T, out=given)
-        given = given.view(horizon, k, 3 * m)
-        states, recalled = self._buffer("states", horizon, k, m), self._buffer("recalled", k, 3 * m)
-        state, weight, bias = start.expand(k, m), cell.weight_hh.T, cell.bias_hh[2 * m :]
-        to_gates, to_new = recalled[:, : 2 * m], recalled[:, 2 * m :]
-        for gates, new, out in zip(given[..., : 2 * m], given[..., 2 * m :], states, strict=True):
-            torch.mm(state, weight, out=recalled)
-            gates.add_(to_gates).sigmoid_()
-            new.addcmul_(gates[:, :m], to_new.add_(bias)).tanh_()
-            state = torch.lerp(new, state, gates[:, m:], out=out)
-        velocity = self.model.drive_train.velocity
-        moved = torch.addmm(velocity.bias, states.view(-1, m), velocity.weight.T).view(horizon, k, 2).add_(actions)
-        return states, integrate(moved.transpose(0, 1), dt).transpose(0, 1)
+        spread, ledge_spread = spread_of(field[..., 1]), spread_of(field[..., 3])
+        clearance, ledge = field[..., 0] - self.radii, field[..., 2] - self.radii
+        contact = below_zero(clearance, spread)
+        # Half of a disc may hang over an edge before the body tips.
+        drop = below_zero(ledge + self.radii / 2, ledge_spread)
+        doubt = _spread(field[..., ASPECTS:])
+        if len(self.radii) == 1:
+            parts = (contact, drop, clearance, spread, ledge, doubt)
+            return Rollout(poses, *(part[..., 0].T for part in parts))
+        nearest = clearance.argmin(-1, keepdim=True)
+        at = (part.gather(-1, nearest)[..., 0].T for part in (clearance, spread, doubt))
+        near, spread, doubt = at
+        return Rollout(poses, contact.amax(-1).T, drop.amax(-1).T, near, spread, ledge.amin(-1).T, doubt)
 
     def _field(self, prepared: Prepared, points: Tensor, dt: float) -> Tensor:
         """What every opinion's mean says at points (H, K, P, 2), and the clearance by each: (H, K, P, ASPECTS + n)."""
@@ -173,12 +161,14 @@ class RolloutEngine:
 
     def flops(self, k: int, horizon: int) -> int:
         """Multiplications and additions in matrix products for K candidates of H steps."""
-        cell, points = self.model.drive_train.cell, len(self.model.probe)
-        m = cell.hidden_size
-        step = 3 * m * (3 + m) + 2 * m
         point = self.first.numel() + sum(weight.numel() for weight, _ in self.second) + len(self.last) * self.said
-        risk = sum(layer.weight.numel() for layer in self.model.risk.net if hasattr(layer, "weight"))
-        return 2 * k * horizon * (step + points * point + risk)
+        return 2 * k * horizon * len(self.radii) * point
+
+
+def below_zero(median: Tensor, spread: Tensor) -> Tensor:
+    """Probability that what has this median and spread of a Laplace distribution is less than 0."""
+    tail = 0.5 * torch.exp(-median.abs() / spread)
+    return torch.where(median < 0, 1 - tail, tail)
 
 
 def _spread(said: Tensor) -> Tensor:

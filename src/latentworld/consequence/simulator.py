@@ -7,49 +7,58 @@ import copy
 import numpy as np
 import torch
 
+from latentworld import robot_file
 from latentworld.consequence.engine import Prepared, RolloutEngine
+from latentworld.consequence.motion import DelayedMotion, DriveTrain
 from latentworld.model.latent_map import compose, relative
 from latentworld.model.world_model import Belief, WorldModel
+from latentworld.robot import Robot
 from latentworld.types import Consequences, FreeSpace, LatentworldError, WorldState
 
 
 class ConsequenceSimulator:
     """Imagines K candidates of H steps from one belief, all at once. Arrays go in and come out; the device is its own.
 
-    device: of torch ("cpu", "cuda", "cuda:1"). Where the model lies elsewhere, the simulator has a copy of it there.
+    robot: whose body it is (none: the shipped one). device: of torch ("cpu", "cuda", "cuda:1"). Where the model lies
+    elsewhere, the simulator has a copy of it there.
     """
 
-    def __init__(self, model: WorldModel, device: str = "cpu"):
+    def __init__(self, model: WorldModel, robot: Robot | None = None, device: str = "cpu"):
         """Raises LatentworldError for a device that this machine does not have."""
         self.device = _found(device)
         self.model = model
         if any(parameter.device != self.device for parameter in model.parameters()):
             self.model = copy.deepcopy(model).to(self.device)
-        self.engine = RolloutEngine(self.model)
+        self.robot = robot or robot_file.load()
+        self.axes = len(self.robot.base.axes)
+        self.motion = DelayedMotion(DriveTrain.of(self.robot.base), self.device)
+        self.engine = RolloutEngine(self.model, self.robot.base, self.motion)
         self._prepared: tuple[WorldState, Prepared] | None = None
 
     def simulate(self, state: WorldState, candidates: np.ndarray, dt: float, latents: bool = False) -> Consequences:
-        """candidates: (K, H, 2) of linear m/s, angular rad/s, each held for ``dt`` seconds.
+        """candidates: (K, H, A) of the base's axes (``robot.Base.axes``), each held for ``dt`` seconds.
 
-        Raises LatentworldError for a state of another model, or candidates that are not finite or not (K, H, 2).
+        Raises LatentworldError for a state of another model, or candidates that are not finite or not (K, H, A).
         """
         self._check(state, candidates, dt)
-        config = self.model.config
         with torch.inference_mode():
             actions = self._tensor(np.ascontiguousarray(candidates))
-            imagined = self.engine.imagine(self._prepare(state), actions, dt)
-            start = self._tensor(state.pose).expand_as(imagined.poses)
+            rollout = self.engine.imagine(self._prepare(state), actions, dt)
+            start = self._tensor(state.pose).expand_as(rollout.poses)
             # The nearest thing to keep clear of is an obstacle or a ledge.
-            clearance = torch.minimum(imagined.clearance, imagined.ledge) - config.base_radius
+            clearance = torch.minimum(rollout.clearance, rollout.ledge)
+            parts = (
+                compose(start, rollout.poses),
+                rollout.contact,
+                rollout.drop,
+                clearance,
+                rollout.spread,
+                rollout.doubt,
+            )
             return Consequences(
                 dt,
-                compose(start, imagined.poses)[0].numpy(force=True),
-                imagined.contact[0].sigmoid().numpy(force=True),
-                imagined.drop[0].sigmoid().numpy(force=True),
-                clearance[0].numpy(force=True),
-                imagined.spread[0].numpy(force=True),
-                imagined.doubt[0].numpy(force=True),
-                self._latents(state, imagined.poses, dt) if latents else None,
+                *(part.contiguous().numpy(force=True) for part in parts),
+                self._latents(state, rollout.poses, dt) if latents else None,
             )
 
     def free_space(self, state: WorldState) -> FreeSpace:
@@ -58,7 +67,7 @@ class ConsequenceSimulator:
         with torch.inference_mode():
             belief = self._belief(state)
             field = model.free_space(belief.memory[0].permute(1, 2, 0))
-            clearance = torch.minimum(field.clearance, field.ledge) - model.config.base_radius
+            clearance = torch.minimum(field.clearance, field.ledge) - self.robot.base.narrowest
             doubt = field.spread + field.doubt
         # The map's axes are those of odom; the robot stands at ``place`` in it.
         middle = np.asarray(state.pose[:2]) - belief.place[0, :2].numpy(force=True)
@@ -77,9 +86,13 @@ class ConsequenceSimulator:
     def _prepare(self, state: WorldState) -> Prepared:
         """What is the same for all candidates: a planner asks many times about one state."""
         if self._prepared is None or self._prepared[0] is not state:
-            velocity = self._tensor(np.concatenate([state.velocity, state.command])).unsqueeze(0)
-            self._prepared = state, self.engine.prepare(self._belief(state), velocity)
+            velocity, command = (self._tensor(self._axes(part)) for part in (state.velocity, state.command))
+            self._prepared = state, self.engine.prepare(self._belief(state), velocity, command)
         return self._prepared[1]
+
+    def _axes(self, speeds: np.ndarray) -> np.ndarray:
+        """(A,): those of a base that moves along more axes than were measured do not move."""
+        return np.concatenate([speeds, np.zeros(3, np.float32)])[: self.axes]
 
     def _belief(self, state: WorldState) -> Belief:
         if not np.isfinite(state.belief).all():
@@ -91,9 +104,9 @@ class ConsequenceSimulator:
         return torch.from_numpy(np.asarray(values, np.float32)).to(self.device)
 
     def _latents(self, state: WorldState, poses: torch.Tensor, dt: float) -> np.ndarray:
-        k, horizon = poses.shape[1:3]
+        k, horizon = poses.shape[:2]
         ahead = (torch.arange(1, horizon + 1, device=self.device) * dt).repeat(k).reshape(1, -1, 1)
-        predicted, _ = self.model.foresee(self._belief(state), poses.flatten(1, 2), ahead)
+        predicted, _ = self.model.foresee(self._belief(state), poses.reshape(1, k * horizon, 3), ahead)
         return predicted.reshape(k, horizon, -1).numpy(force=True)
 
     def _check(self, state: WorldState, candidates: np.ndarray, dt: float) -> None:
@@ -103,8 +116,9 @@ class ConsequenceSimulator:
             raise LatentworldError(
                 f"world state: expected a belief of ({self.model.config.belief_dim},), got {state.belief.shape}"
             )
-        if candidates.ndim != 3 or candidates.shape[2] != 2 or 0 in candidates.shape:
-            raise LatentworldError(f"candidates: expected (K, H, 2) of linear.x, angular.z, got {candidates.shape}")
+        if candidates.ndim != 3 or candidates.shape[2] != self.axes or 0 in candidates.shape:
+            names = ", ".join(self.robot.base.axes)
+            raise LatentworldError(f"candidates: expected (K, H, {self.axes}) of {names}, got {candidates.shape}")
         if not np.isfinite(candidates).all():
             raise LatentworldError("candidates: expected finite speeds, got NaN or infinity")
         if not 0.05 <= dt <= 0.5:

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from latentworld.evaluation.navigation import EpisodeResult, goals, make_controller, run_episode
+from latentworld.evaluation.episodes import EpisodeResult, run_episode
+from latentworld.evaluation.navigation import goals, make_controller
 from latentworld.sim.world import World
 from latentworld.types import GoalKind
 

@@ -20,8 +20,9 @@ from latentworld.demo import beside, report, scoring
 from latentworld.demo.live_run import Room, run
 from latentworld.demo.pictures import film, filmstrip
 from latentworld.demo.recording import Recorded, recorded
+from latentworld.evaluation.episodes import ARRIVAL
 from latentworld.evaluation.figures import write_figures
-from latentworld.evaluation.navigation import ARRIVAL, FIRST_TEST_SEED, TOLERANCE, summarise
+from latentworld.evaluation.navigation import FIRST_TEST_SEED, TOLERANCE, summarise
 from latentworld.model import checkpoint as checkpoints
 from latentworld.model.world_model import WorldModel
 from latentworld.sim.world import World

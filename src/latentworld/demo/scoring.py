@@ -9,7 +9,8 @@ import numpy as np
 
 from latentworld.demo import latency
 from latentworld.demo.recording import Recorded
-from latentworld.evaluation.navigation import ARRIVAL, EpisodeResult, summarise
+from latentworld.evaluation.episodes import ARRIVAL, EpisodeResult
+from latentworld.evaluation.navigation import summarise
 from latentworld.types import GoalKind
 
 CONTROL_HZ = 5.0  # the least that counts as control

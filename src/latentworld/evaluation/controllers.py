@@ -9,17 +9,19 @@ import numpy as np
 
 from latentworld.agent import Agent
 from latentworld.evaluation.oracle import OracleSimulator
+from latentworld.lens import rays
+from latentworld.robot import BaseKind
 from latentworld.selection.parameters import SelectionParameters
 from latentworld.selection.selector import ActionSelector
 from latentworld.sim.world import World
 from latentworld.types import Action, Frame, Goal, GoalKind, Odometry, Plan, PlanStatus, WorldState, turn
 
 PATIENCE = 10.0  # seconds of wall time to plan: an evaluation measures choices, not the machine it runs on
-STOP = np.zeros(2)
+STOP = np.zeros(3)
 
 
 class Step(NamedTuple):
-    """command: (2,) m/s, rad/s. arrived: the controller says it is there. plan: for those that plan."""
+    """command: (2,) or (3,) m/s, rad/s, m/s to the left. arrived: the controller says it is there. plan: for those that plan."""
 
     command: np.ndarray
     arrived: bool = False
@@ -29,21 +31,26 @@ class Step(NamedTuple):
 class Controller(Protocol):
     def begin(self, world: World, goal: Goal) -> None: ...
 
-    def act(self, frame: Frame, odometry: Odometry) -> Step: ...
+    def act(self, frame: Frame, odometry: Odometry) -> Step:
+        """frame: of the first camera, or one of each camera."""
 
 
 class BlindController:
     """Turns to the goal and drives straight at it by odometry; sees nothing. Needs a goal pose."""
 
     def begin(self, world: World, goal: Goal) -> None:
-        self.goal = goal
+        self.goal, self.base = goal, world.base
 
     def act(self, frame: Frame, odometry: Odometry) -> Step:
         dx, dy = self.goal.pose[:2] - odometry.pose[:2]
         if np.hypot(dx, dy) <= self.goal.tolerance:
             return Step(STOP, True)
         bearing = turn(np.arctan2(dy, dx) - odometry.pose[2])
-        return Step(np.array([0.5 * max(0.0, np.cos(bearing)) ** 3, np.clip(2.5 * bearing, -1.5, 1.5)]))
+        ahead = max(0.0, np.cos(bearing)) ** 3
+        if self.base.kind == BaseKind.ACKERMANN:  # it turns only while it drives
+            ahead = max(ahead, 0.4)
+        most = self.base.max_angular
+        return Step(np.array([self.base.max_linear * ahead, np.clip(2.5 * bearing, -most, most)]))
 
 
 class ReactiveController(BlindController):
@@ -51,12 +58,17 @@ class ReactiveController(BlindController):
     clear.
     """
 
-    REACH, HALF_WIDTH = 0.55, 0.28  # metres ahead of the camera, and to either side, that must be free
+    REACH, BESIDE = 0.47, 0.08  # metres before the body, and beside it, that must be free
     LOW, HIGH = 0.05, 0.5  # metres above the floor of what counts as something
 
     def begin(self, world: World, goal: Goal) -> None:
         super().begin(world, goal)
-        self.camera, self.focal = world.camera, world.focal_length
+        self.camera = world.camera
+        self.rays = rays(self.camera.intrinsics)
+        base = world.base
+        self.reach, self.half_width = base.polygon[:, 0].max() + self.REACH, base.half_width + self.BESIDE
+        self.turning = 0.6 * base.max_angular
+        self.slow = 0.6 * base.max_linear
         self.side, self.commit = 0, 0
 
     def act(self, frame: Frame, odometry: Odometry) -> Step:
@@ -64,28 +76,27 @@ class ReactiveController(BlindController):
         if straight.arrived:
             return straight
         points = self._obstacles(frame.depth)
-        ahead = points[(np.abs(points[:, 1]) < self.HALF_WIDTH) & (points[:, 0] < self.REACH)]
+        ahead = points[(np.abs(points[:, 1]) < self.half_width) & (points[:, 0] < self.reach)]
         if len(ahead) > 2:
             if self.side == 0:
                 near = points[points[:, 0] < 1.2]
                 self.side = -1 if (near[:, 1] > 0).sum() > (near[:, 1] < 0).sum() else 1
             self.commit = 12
-            return Step(np.array([0.0, 0.9 * self.side]))
+            back = -self.base.max_reverse if self.base.kind == BaseKind.ACKERMANN else 0.0
+            return Step(np.array([back, self.turning * self.side]))
         if self.commit > 0:  # drive past what was met before turning back to the goal
             self.commit -= 1
-            return Step(np.array([0.3, 0.0]))
+            return Step(np.array([self.slow, 0.0]))
         self.side = 0
         return straight
 
     def _obstacles(self, depth: np.ndarray) -> np.ndarray:
         """(N, 2) x ahead, y left of everything in the depth image that stands in the way, or is a hole in the floor."""
-        size = depth.shape[0]
-        v, u = np.mgrid[:size, :size] + 0.5 - size / 2
-        forward, left, up = depth, -u / self.focal * depth, -v / self.focal * depth
-        c, s = np.cos(self.camera.pitch), np.sin(self.camera.pitch)
-        x, z = c * forward + s * up, self.camera.height - s * forward + c * up
-        solid = ((z > self.LOW) & (z < self.HIGH)) | (z < -0.1)
-        return np.stack([x[solid], left[solid]], -1)
+        with np.errstate(invalid="ignore"):
+            points = self.rays * depth[..., None] @ self.camera.mount.rotation.T + self.camera.mount.position
+        z = points[..., 2]
+        solid = (((z > self.LOW) & (z < self.HIGH)) | (z < -0.1)) & (depth > 0)
+        return points[solid][:, :2]
 
 
 class OracleController:
@@ -95,15 +106,15 @@ class OracleController:
         self.parameters = parameters
 
     def begin(self, world: World, goal: Goal) -> None:
-        self.goal = Goal(GoalKind.POSE, world.goal, tolerance=goal.tolerance)
+        self.goal = Goal(GoalKind.POSE, goal.pose if goal.pose is not None else world.goal, tolerance=goal.tolerance)
         self.simulator = OracleSimulator(world)
-        self.selector = ActionSelector(self.simulator, self.parameters)
+        self.selector = ActionSelector(self.simulator, self.parameters, robot=world.robot)
         self.command = STOP
 
     def act(self, frame: Frame, odometry: Odometry) -> Step:
         state = WorldState(
-            frame.stamp, frame.stamp, "oracle", self.simulator.pose(),
-            np.array([odometry.linear, odometry.angular], np.float32), self.command.astype(np.float32), np.zeros(0),
+            odometry.stamp, odometry.stamp, "oracle", self.simulator.pose(),
+            np.array([odometry.linear, odometry.angular, odometry.lateral], np.float32), self.command.astype(np.float32), np.zeros(0),
         )  # fmt: skip
         plan = self.selector.select(state, self.goal, PATIENCE)
         self.command = command_of(plan)
@@ -122,12 +133,12 @@ class WorldModelController:
 
     def act(self, frame: Frame, odometry: Odometry) -> Step:
         frame = frame if self.depth else replace(frame, depth=None)
-        self.agent.observe(frame, odometry, Action(frame.stamp - 1, *self.command))
+        self.agent.observe(frame, odometry, Action(odometry.stamp - 1, *self.command))
         plan = self.agent.plan(self.goal, PATIENCE)
         self.command = command_of(plan)
         return Step(self.command, plan.status == PlanStatus.GOAL_REACHED, plan)
 
 
 def command_of(plan: Plan) -> np.ndarray:
-    """(2,): the first action of a plan that may be carried out, else a stop."""
+    """(A,): the first action of a plan that may be carried out, else a stop."""
     return plan.sequence.values[0] if plan.status == PlanStatus.OK else STOP

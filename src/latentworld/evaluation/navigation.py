@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from latentworld.agent import Agent
@@ -21,34 +20,17 @@ from latentworld.evaluation.controllers import (
     ReactiveController,
     WorldModelController,
 )  # fmt: skip
+from latentworld.evaluation.episodes import ARRIVAL, TIME_LIMIT, EpisodeResult, run_episode, run_tasks
 from latentworld.evaluation.figures import write_figures
-from latentworld.evaluation.kept import Kept, code
+from latentworld.evaluation.kept import code
 from latentworld.model.checkpoint import load
 from latentworld.selection.parameters import SelectionParameters
 from latentworld.sim.episode import DISTANCE
-from latentworld.sim.processes import processes
 from latentworld.sim.world import World
 from latentworld.types import Goal, GoalKind, LatentworldError
 
 FIRST_TEST_SEED = 2_000_000
-ARRIVAL = 0.3  # metres between the true pose and the goal that count as there
 TOLERANCE = 0.25  # metres by odometry at which a controller says that it is there
-TIME_LIMIT = 20.0  # seconds
-
-
-@dataclass(frozen=True, slots=True)
-class EpisodeResult:
-    """success: said it was there in time, and was. clean: success without touching anything. seconds: simulated."""
-
-    seed: int
-    blocked: bool
-    success: bool
-    clean: bool
-    contact: bool
-    dropped: bool
-    seconds: float
-    distance: float
-    plan_ms: tuple[float, ...] = ()
 
 
 def goals(world: World, kind: GoalKind, agent: Agent | None, depth: bool = True) -> Goal:
@@ -57,38 +39,6 @@ def goals(world: World, kind: GoalKind, agent: Agent | None, depth: bool = True)
         frame = world.goal_frame()
         return agent.image_goal(frame if depth else replace(frame, depth=None), TOLERANCE)
     return Goal(GoalKind.POSE, np.asarray(world.goal), tolerance=TOLERANCE)
-
-
-def run_episode(
-    world: World, controller: Controller, goal: Goal, time_limit: float = TIME_LIMIT, watch=None
-) -> EpisodeResult:
-    """Drive ``world``, as it was reset, until the controller says that it is there, falls, or time is up.
-
-    watch: called with (frame, odometry, step) each period.
-    """
-    controller.begin(world, goal)
-    contact, arrived, plan_ms = False, False, []
-    truth, elapsed = world.truth(), 0.0
-    while elapsed < time_limit and not truth.dropped:
-        frame, odometry = world.frame(), world.odometry()
-        step = controller.act(frame, odometry)
-        if watch:
-            watch(frame, odometry, step)
-        if step.plan is not None and step.plan.samples:
-            plan_ms.append(step.plan.used * 1000)
-        if step.arrived:
-            arrived = True
-            break
-        world.step(*step.command)
-        truth = world.truth()
-        contact |= truth.contact
-        elapsed += 0.1
-    distance = float(np.hypot(*(truth.pose[:2] - world.goal[:2])))
-    success = arrived and distance <= ARRIVAL and not truth.dropped
-    return EpisodeResult(
-        world.seed, bool(world.blocked), success, success and not contact, contact, truth.dropped, elapsed, distance,
-        tuple(plan_ms),
-    )  # fmt: skip
 
 
 def make_controller(name: str, agent: Agent | None) -> Controller:
@@ -156,31 +106,11 @@ def run(
     episodes done, to go on from. Does not depend on ``workers``.
     """
     made_by = {"model_id": load(checkpoint).model_id, "parameters": repr(parameters), "code": code()}
-    kept = Kept(keep, made_by)
-    undone = [task for task in tasks if named(task) not in kept.results]
-    columns = (
-        TextColumn("navigation"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("episodes"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, disable=quiet) as progress, processes(workers) as pool:
-        bar = progress.add_task("", total=len(tasks), completed=len(tasks) - len(undone))
-        for task, result in zip(undone, pool.map(partial(_episode, checkpoint, parameters), undone), strict=True):
-            kept.add(named(task), asdict(result))
-            progress.advance(bar)
-    kept.close()
+    drive = partial(_episode, checkpoint, parameters)
     results: dict[tuple[str, str], list[EpisodeResult]] = {}
-    for task in tasks:
-        fields = kept.results[named(task)]
-        episode = EpisodeResult(**fields | {"plan_ms": tuple(fields["plan_ms"])})
+    for task, episode in run_tasks("navigation", tasks, drive, made_by, workers, keep, quiet).items():
         results.setdefault(task[:2], []).append(episode)
     return results
-
-
-def named(task: Task) -> str:
-    return " ".join(map(str, task))
 
 
 def summarise(results: Iterable[EpisodeResult], prefix: str) -> dict[str, float]:

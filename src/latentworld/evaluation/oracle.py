@@ -3,48 +3,50 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 
+from latentworld.consequence.motion import DelayedMotion, DriveTrain
+from latentworld.model.latent_map import compose
 from latentworld.sim.world import World
 from latentworld.types import Consequences, FreeSpace, WorldState
 
-RADIUS, LAG, SHARPNESS = 0.2, 0.15, 0.01  # metres, seconds, metres
+SHARPNESS = 0.01  # metres
 
 
 class OracleSimulator:
     """Rolls candidates out by the kinematics of the base among the true obstacles, where they stand now."""
 
     def __init__(self, world: World):
-        self.world = world
+        self.world, self.discs = world, world.base.discs
+        self.motion = DelayedMotion(DriveTrain.of(world.base))
 
     def pose(self) -> np.ndarray:
         return self.world.truth().pose
 
     def simulate(self, state: WorldState, candidates: np.ndarray, dt: float, latents: bool = False) -> Consequences:
         """As ConsequenceSimulator.simulate; contact and drop are all but certain on either side of the rim."""
-        k, horizon, _ = candidates.shape
-        velocity = np.repeat(state.velocity[None].astype(np.float32), k, 0)
-        follow = np.float32(1 - np.exp(-dt / LAG))
-        speeds = np.empty_like(candidates)
-        for step in range(horizon):
-            before = velocity
-            velocity = before + follow * (candidates[:, step] - before)
-            speeds[:, step] = (before + velocity) / 2
-        turn = speeds[..., 1] * dt
-        yaw = state.pose[2] + turn.cumsum(1)
-        heading, step = yaw - turn / 2, speeds[..., 0] * dt
-        x = state.pose[0] + (step * np.cos(heading)).cumsum(1)
-        y = state.pose[1] + (step * np.sin(heading)).cumsum(1)
-        poses = np.stack([x, y, yaw], -1).astype(np.float32)
-        points = poses[..., :2].reshape(-1, 2)
+        k, horizon, axes = candidates.shape
+        velocity, command = (
+            torch.from_numpy(np.concatenate([part, np.zeros(3)])[:axes].astype(np.float32))
+            for part in (state.velocity, state.command)
+        )
+        moved = self.motion(velocity, command, torch.from_numpy(candidates.astype(np.float32)), dt)
+        start = torch.from_numpy(np.asarray(state.pose, np.float32)).expand_as(moved)
+        poses = compose(start, moved).numpy()
+        c, s = np.cos(poses[..., 2, None]), np.sin(poses[..., 2, None])
+        x, y, radius = self.discs.T
+        points = np.stack([poses[..., :1] + c * x - s * y, poses[..., 1:2] + s * x + c * y], -1)  # (K, H, P, 2)
         if self.world.room.movers:  # where they will be by then
-            steps = [self.world.clearance(poses[:, i, :2], (i + 1) * dt) for i in range(horizon)]
-            room = np.stack(steps, 1) - RADIUS
+            steps = [self.world.clearance(points[:, i].reshape(-1, 2), (i + 1) * dt) for i in range(horizon)]
+            room = np.stack([step.reshape(k, -1) for step in steps], 1)
         else:
-            room = self.world.clearance(points).reshape(k, horizon) - RADIUS
-        # Half the base may hang over an edge before it tips; a planner that knows it still should not.
-        edge = self.world.drop_distance(points).reshape(k, horizon) - RADIUS
+            room = self.world.clearance(points.reshape(-1, 2)).reshape(points.shape[:3])
+        room = (room - radius).min(-1)
+        # Half of a disc may hang over an edge before it tips; a planner that knows it still should not.
+        edge = self.world.drop_distance(points.reshape(-1, 2)).reshape(points.shape[:3])
+        ledge, tipping = (edge - radius).min(-1), (edge - radius / 2).min(-1)
         return Consequences(
-            dt, poses, _certain(room), _certain(edge + RADIUS / 2), np.minimum(room, edge).astype(np.float32),
+            dt, poses, _certain(room), _certain(tipping), np.minimum(room, ledge).astype(np.float32),
             np.zeros((k, horizon), np.float32), np.zeros((k, horizon), np.float32),
         )  # fmt: skip
 
@@ -53,7 +55,7 @@ class OracleSimulator:
         line = (np.arange(cells) + 0.5 - cells / 2) * cell
         y, x = np.meshgrid(line + state.pose[1], line + state.pose[0], indexing="ij")
         points = np.stack([x.ravel(), y.ravel()], -1)
-        room = np.minimum(self.world.clearance(points), self.world.drop_distance(points)) - RADIUS
+        room = np.minimum(self.world.clearance(points), self.world.drop_distance(points)) - self.world.base.narrowest
         return FreeSpace(room.reshape(cells, cells), np.zeros((cells, cells)), points[0], cell)
 
 

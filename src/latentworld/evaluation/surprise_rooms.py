@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from latentworld.model import checkpoint
 from latentworld.perception.encoder import PerceptionEncoder
-from latentworld.sim.camera import FIELD_OF_VIEW
+from latentworld.robot import VIEW
 from latentworld.sim.processes import processes
 from latentworld.sim.world import PERIOD, World
 from latentworld.tracking.surprise import VIOLATION
@@ -124,7 +124,7 @@ def in_view(film: Drive) -> np.ndarray:
     off = film.obstacles - film.poses[:, None, :2]
     distance = np.hypot(off[..., 0], off[..., 1])
     bearing = turn(np.arctan2(off[..., 1], off[..., 0]) - film.poses[:, 2:])
-    return (np.abs(bearing) < FIELD_OF_VIEW / 2 - 0.1) & (distance > NEAR) & (distance < FAR)
+    return (np.abs(bearing) < VIEW.intrinsics.field_of_view[0] / 2 - 0.1) & (distance > NEAR) & (distance < FAR)
 
 
 def events(world: World, film: Drive, rng: np.random.Generator) -> list[Event]:

@@ -3,34 +3,53 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 import torch
 
 from latentworld.model.world_model import WorldModel
+from latentworld.perception.canonical_view import CanonicalView
+from latentworld.robot import Robot
 from latentworld.types import Frame, Latent, LatentworldError
 
 
 class PerceptionEncoder:
-    """Encodes frames of any size: cut square about the middle, shrunk by area, encoded."""
+    """Encodes frames of a robot's cameras, turned into the view that the model sees through.
 
-    def __init__(self, model: WorldModel):
-        self.model = model
+    robot: whose cameras they are. None: each frame counts as that view itself, cut square about its middle.
+    """
 
-    def encode(self, frame: Frame) -> Latent:
-        """Raises LatentworldError when the arrays are not what Frame promises."""
+    def __init__(self, model: WorldModel, robot: Robot | None = None):
+        self.model, self.robot = model, robot
+        self.view = None if robot is None else CanonicalView(robot)
+
+    def encode(self, frames: Frame | Sequence[Frame]) -> Latent:
+        """One frame, or one of each camera, taken at about one time; the latent has the stamp of the first.
+
+        Raises LatentworldError when the arrays are not what Frame promises, or are of no camera of this robot.
+        """
         began = time.perf_counter()
-        side = self.model.config.image_size
-        check(frame)
-        rgb = torch.from_numpy(square(frame.rgb, side, cv2.INTER_AREA)).unsqueeze(0)
-        depth = None
-        if frame.depth is not None and self.model.config.uses_depth:
-            # Area averaging would smear unknown depths and edges; the nearest sample is a true one.
-            depth = torch.from_numpy(square(frame.depth, side, cv2.INTER_NEAREST)).unsqueeze(0)
+        frames = [frames] if isinstance(frames, Frame) else list(frames)
+        for frame in frames:
+            check(frame)
+        if self.view is None:
+            rgb, depth = self._cut(frames[0])
+        else:
+            seen = self.view.look(frames)
+            rgb, depth = seen.rgb, seen.depth
         with torch.inference_mode():
-            vector = self.model.encode(rgb, depth)[0].numpy()
-        return Latent(frame.stamp, self.model.model_id, vector, time.perf_counter() - began)
+            pixels = torch.from_numpy(rgb).unsqueeze(0)
+            metres = torch.from_numpy(depth).unsqueeze(0) if depth is not None and self.model.config.uses_depth else None
+            vector = self.model.encode(pixels, metres)[0].numpy()
+        return Latent(frames[0].stamp, self.model.model_id, vector, time.perf_counter() - began)
+
+    def _cut(self, frame: Frame) -> tuple[np.ndarray, np.ndarray | None]:
+        side = self.model.config.image_size
+        # Area averaging would smear unknown depths and edges; the nearest sample is a true one.
+        depth = None if frame.depth is None else square(frame.depth, side, cv2.INTER_NEAREST)
+        return square(frame.rgb, side, cv2.INTER_AREA), depth
 
 
 def square(image: np.ndarray, side: int, interpolation: int) -> np.ndarray:

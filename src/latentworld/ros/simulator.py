@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,6 +13,7 @@ from nav_msgs.msg import Odometry as OdometryMessage
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image
 
+from latentworld.lens import camera_matrix
 from latentworld.parameters import parameter
 from latentworld.ros import commands, qos
 from latentworld.ros.codecs import odometry_to_message, to_header, to_pose2d, to_time
@@ -23,7 +23,6 @@ from latentworld.ros.node import ManagedNode
 from latentworld.ros.process import run
 from latentworld.ros.transforms import odometry_broadcaster
 from latentworld.sim import World
-from latentworld.sim.camera import FIELD_OF_VIEW
 from latentworld.types import NANOSECONDS, Action, LatentworldError, seconds
 
 OPTICAL = "camera"
@@ -129,14 +128,12 @@ class SimulatorNode(ManagedNode):
         self.diagnostics.count("frames")
 
     def _camera_info(self, stamp: int) -> CameraInfo:
-        side = self.parameters.image_size
-        focal = side / (2 * math.tan(FIELD_OF_VIEW / 2))
-        centre = (side - 1) / 2
-        message = CameraInfo(header=to_header(stamp, OPTICAL), height=side, width=side, distortion_model="plumb_bob")
-        message.d = [0.0] * 5
-        message.k = np.array([focal, 0, centre, 0, focal, centre, 0, 0, 1], dtype=float)
-        message.r = np.eye(3).ravel()
-        message.p = np.array([focal, 0, centre, 0, 0, focal, centre, 0, 0, 0, 1, 0], dtype=float)
+        picture = self._world.camera.intrinsics
+        message = CameraInfo(header=to_header(stamp, OPTICAL), height=picture.height, width=picture.width)
+        message.distortion_model, message.d = picture.distortion_model, list(picture.distortion) or [0.0] * 5
+        k = camera_matrix(picture)
+        message.k, message.r = k.ravel(), np.eye(3).ravel()
+        message.p = np.column_stack([k, np.zeros(3)]).ravel()
         return message
 
     def _reset_room(self, request: ResetRoom.Request, response: ResetRoom.Response) -> ResetRoom.Response:

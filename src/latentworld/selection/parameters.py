@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from latentworld.parameters import check, parameter
+from latentworld.robot import Base
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +22,10 @@ class SelectionParameters:
     )
     hold: int = parameter(3, "steps for which sampled noise is held", 1, 20)
     seed: int = parameter(0, "of the sampling")
-    max_linear: float = parameter(0.5, "m/s forward", 0.0, 5.0)
-    max_reverse: float = parameter(0.15, "m/s backward", 0.0, 5.0)
-    max_angular: float = parameter(1.5, "rad/s", 0.0, 10.0)
+    max_linear: float = parameter(0.0, "m/s forward at most; 0: what the robot's description allows", 0.0, 5.0)
+    max_reverse: float = parameter(0.0, "m/s backward at most; 0: what the description allows", 0.0, 5.0)
+    max_angular: float = parameter(0.0, "rad/s at most; 0: what the description allows", 0.0, 10.0)
+    max_lateral: float = parameter(0.0, "m/s sideways at most; 0: what the description allows", 0.0, 5.0)
     max_observation_age: float = parameter(0.5, "seconds; an older belief is not planned from", 0.05, 10.0)
     contact_limit: float = parameter(
         0.6, "probability of contact within reaction_time at which a plan is refused", 0.0, 1.0
@@ -96,3 +98,13 @@ class SelectionParameters:
 
     def __post_init__(self) -> None:
         check(self)
+
+    def within(self, base: Base) -> SelectionParameters:
+        """The same with the limits of this base, where lower ones are not given."""
+        names = ("max_linear", "max_reverse", "max_angular", "max_lateral")
+        return replace(self, **{name: least(getattr(self, name), getattr(base, name)) for name in names})
+
+
+def least(given: float, allowed: float) -> float:
+    """A limit: the given one, 0 standing for none, but no more than is allowed."""
+    return min(given, allowed) if given > 0 else allowed

@@ -4,11 +4,45 @@ from __future__ import annotations
 
 import numpy as np
 
+from latentworld.robot import BaseKind
 from latentworld.selection.parameters import SelectionParameters
 
 
-def seed_plans(p: SelectionParameters) -> np.ndarray:
-    """(S, H, 2): stand, back off, turn on the spot, arcs, and turn-then-go, both ways."""
+def seed_plans(p: SelectionParameters, kind: BaseKind = BaseKind.DIFFERENTIAL) -> np.ndarray:
+    """(S, H, A): stand, back off, turn on the spot, arcs, and turn-then-go, both ways; sideways and in three-point turns
+    where the kind of base asks for it.
+    """
+    plans = _forward_plans(p)
+    if kind == BaseKind.ACKERMANN:
+        return np.concatenate([plans, _three_point_turns(p)])
+    if kind == BaseKind.OMNIDIRECTIONAL:
+        still = np.zeros_like(plans[..., :1])
+        return np.concatenate([np.concatenate([plans, still], -1), _sideways(p)])
+    return plans
+
+
+def _three_point_turns(p: SelectionParameters) -> np.ndarray:
+    """Back with the wheels turned one way, then ahead with them turned the other."""
+    plans = []
+    for side in (-1, 1):
+        for share in (0.3, 0.5, 0.7):
+            plan = _constant(p.horizon, p.max_linear * 0.6, side * p.max_angular)
+            plan[: round(share * p.horizon)] = -p.max_reverse, side * p.max_angular
+            plans.append(plan)
+    return np.stack(plans)
+
+
+def _sideways(p: SelectionParameters) -> np.ndarray:
+    """To either side, and aslant."""
+    plans = []
+    for side in (-1, 1):
+        for ahead in (-1, 0, 0.5, 1):
+            linear = ahead * (p.max_linear if ahead > 0 else p.max_reverse)
+            plans.append(np.full((p.horizon, 3), [linear, 0, side * p.max_lateral], np.float32))
+    return np.stack(plans)
+
+
+def _forward_plans(p: SelectionParameters) -> np.ndarray:
     h = p.horizon
     plans = [_constant(h, 0, 0), _constant(h, -p.max_reverse, 0), _constant(h, p.max_linear, 0)]
     for side in (-1, 1):
@@ -31,7 +65,7 @@ def _constant(h: int, linear: float, angular: float) -> np.ndarray:
 
 
 def shifted(values: np.ndarray, dt: float, elapsed: float) -> np.ndarray:
-    """A plan (H, 2) made ``elapsed`` seconds ago, as seen now; its end is drawn out."""
+    """A plan (H, A) made ``elapsed`` seconds ago, as seen now; its end is drawn out."""
     steps = np.arange(len(values)) + max(0.0, elapsed) / dt
     low = np.minimum(steps.astype(int), len(values) - 1)
     high = np.minimum(low + 1, len(values) - 1)

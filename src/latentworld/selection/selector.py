@@ -7,6 +7,8 @@ from typing import Protocol
 
 import numpy as np
 
+from latentworld import robot_file
+from latentworld.robot import Robot
 from latentworld.selection.critics import Scene, critics, weigh
 from latentworld.selection.explorer import Explorer, looked_around
 from latentworld.selection.keyframe_graph import KeyframeGraph
@@ -53,21 +55,28 @@ class ActionSelector:
     """Model-predictive control by sampling: imagine, choose, send the start of the best, and choose again."""
 
     def __init__(
-        self, simulator: Simulator, parameters: SelectionParameters | None = None, locator: GoalLocator | None = None
+        self,
+        simulator: Simulator,
+        parameters: SelectionParameters | None = None,
+        locator: GoalLocator | None = None,
+        robot: Robot | None = None,
     ):
+        """robot: whose limits hold; none: the shipped one's."""
         self.simulator, self.locator = simulator, locator
-        self.parameters = parameters or SelectionParameters()
+        self.base = (robot or robot_file.load()).base
+        self.axes = self.base.axes
+        self.parameters = (parameters or SelectionParameters()).within(self.base)
         self.critics = critics()
         self.wariness, self.explorer = Wariness(self.parameters), Explorer(self.parameters)
         self.retreat, self.patience = Retreat(self.parameters), Patience(self.parameters.arrival_patience)
         self.settling = Patience(SETTLING)
-        self.seeds = seed_plans(self.parameters)
+        self.seeds = seed_plans(self.parameters, self.base.kind)
         self.graph = KeyframeGraph()
         self.reset()
 
     def reset(self) -> None:
         """Forget the last plan: a new goal. Ways that were driven stay known."""
-        self.solver = solver(self.parameters)
+        self.solver = solver(self.parameters, len(self.axes))
         self.last: ActionSequence | None = None
         self.last_stamp = 0
         self._looked = False  # about itself, since the goal was given
@@ -165,14 +174,14 @@ class ActionSelector:
             costs, total = weigh(Scene(state, batch, imagined, target, way, p, latent, look), self.critics)
             return total, _judged(imagined, costs, total)
 
-        seeds, mean = self.seeds, np.zeros((p.horizon, 2), np.float32)
+        seeds, mean = self.seeds, np.zeros((p.horizon, len(self.axes)), np.float32)
         if self.last is not None:
             mean = shifted(self.last.values, p.dt, seconds(state.stamp - self.last_stamp))
             seeds = np.concatenate([seeds[:1], mean[None], seeds[1:]])
         found = self.solver.optimise(evaluate, mean, seeds, began + MARGIN * deadline)
         if not np.isfinite(found.cost):
             return self._stand(state, PlanStatus.FAILED, "no candidate has a finite cost", deadline, began)
-        sequence = ActionSequence(p.dt, found.best)
+        sequence = ActionSequence(p.dt, found.best, self.axes)
         self.last, self.last_stamp = sequence, state.stamp
         consequence = found.extra.only(found.index)
         status, message = self._validate(consequence, found.extra.only(0))
@@ -197,13 +206,15 @@ class ActionSelector:
         back = self.retreat.plan(state)
         if not back.any():
             return None
+        back = np.pad(back, ((0, 0), (0, len(self.axes) - back.shape[1])))
         imagined = self._imagine(state, np.stack([np.zeros_like(back), back]))
         status, _ = self._validate(imagined.only(1), imagined.only(0))
         if status != PlanStatus.OK:
             return None
         self.last = None
         return Plan(
-            state.stamp, state.observation_stamp, state.model_id, status, ActionSequence(p.dt, back), imagined.only(1),
+            state.stamp, state.observation_stamp, state.model_id, status, ActionSequence(p.dt, back, self.axes),
+            imagined.only(1),
             2, 1, deadline, time.perf_counter() - began, message="got nowhere: backs off along the way it came",
         )  # fmt: skip
 
@@ -224,7 +235,7 @@ class ActionSelector:
 
     def _stand(self, state: WorldState, status: PlanStatus, message: str, deadline: float, began: float) -> Plan:
         p = self.parameters
-        still = ActionSequence(p.dt, np.zeros((p.horizon, 2), np.float32))
+        still = ActionSequence(p.dt, np.zeros((p.horizon, len(self.axes)), np.float32), self.axes)
         used = time.perf_counter() - began
         return Plan(
             state.stamp, state.observation_stamp, state.model_id, status, still, None,

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..robot import Intrinsics
 from ..types import LatentworldError
 from .engine import HEADLESS, mujoco
 from .scene import BASE, CEILING, HULLS
 
-MAX_DEPTH = 6.0  # metres; farther things are reported here
 NEAR, FAR = 0.02, 15.0  # clipping planes (m)
-FORWARD, HEIGHT, PITCH = 0.12, 0.28, np.radians(12.0)  # where the camera sits on the base
-FIELD_OF_VIEW = np.pi / 2  # vertical and horizontal: the picture is square
 OFF = ("SHADOW", "REFLECTION", "SKYBOX", "HAZE", "FOG")
 
 
@@ -40,28 +38,24 @@ class Renderer:
         self._uploaded = False
 
     def draw(
-        self,
-        data: mujoco.MjData,
-        side: int,
-        position: np.ndarray,
-        rotation: np.ndarray,
-        field_of_view: float = FIELD_OF_VIEW,
+        self, data: mujoco.MjData, picture: Intrinsics, position: np.ndarray, rotation: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """A square camera at ``position`` (3,), ``rotation`` (3, 3): columns forward, left, up.
+        """A camera without distortion at ``position`` (3,), ``rotation`` (3, 3): columns forward, left, up.
 
-        Returns rgb (side, side, 3) uint8 and depth (side, side) float32 metres along the optical axis.
+        Returns rgb (height, width, 3) uint8 and depth (height, width) float32 metres along the optical axis.
         """
-        self._aim(data, side, position, rotation, field_of_view)
-        rgb, depth = self._read(side, with_depth=True)
-        depth = NEAR * FAR / (FAR - depth * (FAR - NEAR))
-        return rgb, np.minimum(depth, MAX_DEPTH)
+        self._aim(data, picture, position, rotation)
+        rgb, depth = self._read(picture.width, picture.height, with_depth=True)
+        return rgb, NEAR * FAR / (FAR - depth * (FAR - NEAR))
 
-    def draw_geoms(self, data: mujoco.MjData, side: int, position: np.ndarray, rotation: np.ndarray) -> np.ndarray:
-        """Which geom each pixel shows, (side, side), -1 for none; the camera as in ``draw``."""
-        self._aim(data, side, position, rotation, FIELD_OF_VIEW)
+    def draw_geoms(
+        self, data: mujoco.MjData, picture: Intrinsics, position: np.ndarray, rotation: np.ndarray
+    ) -> np.ndarray:
+        """Which geom each pixel shows, (height, width), -1 for none; the camera as in ``draw``."""
+        self._aim(data, picture, position, rotation)
         flags = [int(getattr(mujoco.mjtRndFlag, f"mjRND_{name}")) for name in ("SEGMENT", "IDCOLOR")]
         self._objects.flags[flags] = 1
-        rgb, _ = self._read(side, with_depth=False)
+        rgb, _ = self._read(picture.width, picture.height, with_depth=False)
         self._objects.flags[flags] = 0
         drawn = rgb.astype(np.int64) @ (1, 1 << 8, 1 << 16) - 1
         geoms = np.full(self._objects.ngeom + 1, -1)  # and one for where nothing is drawn
@@ -70,30 +64,32 @@ class Renderer:
                 geoms[geom.segid] = geom.objid
         return geoms[drawn]
 
-    def _aim(self, data: mujoco.MjData, side: int, position, rotation, field_of_view: float) -> None:
+    def _aim(self, data: mujoco.MjData, picture: Intrinsics, position, rotation) -> None:
         """The next picture is taken from here; the base is not in it."""
-        self._begin(data, side, hidden=BASE)
+        self._begin(data, picture.width, picture.height, hidden=BASE)
         for eye in self._objects.camera:
             eye.pos, eye.forward, eye.up = position, rotation[:, 0], rotation[:, 2]
             eye.frustum_near, eye.frustum_far = NEAR, FAR
-            eye.frustum_top = NEAR * np.tan(field_of_view / 2)
-            eye.frustum_bottom = -eye.frustum_top
-            eye.frustum_center = eye.frustum_width = 0
+            eye.frustum_top = NEAR * (picture.cy + 0.5) / picture.fy
+            eye.frustum_bottom = -NEAR * (picture.height - picture.cy - 0.5) / picture.fy
+            eye.frustum_center = NEAR * (picture.width / 2 - picture.cx - 0.5) / picture.fx
+            eye.frustum_width = NEAR * picture.width / 2 / picture.fx
             eye.orthographic = 0
 
     def draw_from_above(self, data: mujoco.MjData, side: int, extent: float) -> np.ndarray:
         """Straight down without perspective: ``extent`` metres across; room x points right, y up."""
-        self._begin(data, 2 * side, hidden=CEILING)
+        self._begin(data, 2 * side, 2 * side, hidden=CEILING)
         for eye in self._objects.camera:
             eye.pos, eye.forward, eye.up = (0, 0, 8), (0, 0, -1), (0, 1, 0)
             eye.frustum_near, eye.frustum_far = 0.1, 12
             eye.frustum_top, eye.frustum_bottom = extent / 2, -extent / 2
             eye.frustum_center = eye.frustum_width = 0
             eye.orthographic = 1
-        rgb, _ = self._read(2 * side, with_depth=False)
+        rgb, _ = self._read(2 * side, 2 * side, with_depth=False)
         return rgb.reshape(side, 2, side, 2, 3).mean((1, 3)).astype(np.uint8)
 
-    def _begin(self, data: mujoco.MjData, side: int, hidden: int) -> None:
+    def _begin(self, data: mujoco.MjData, width: int, height: int, hidden: int) -> None:
+        side = max(width, height)
         if self._gl is None:
             self._open(side)
         self._gl.make_current()
@@ -125,26 +121,10 @@ class Renderer:
         self._uploaded = True
         self._side = 0
 
-    def _read(self, side: int, with_depth: bool) -> tuple[np.ndarray, np.ndarray | None]:
-        area = mujoco.MjrRect(0, 0, side, side)
-        rgb = np.empty((side, side, 3), np.uint8)
-        depth = np.empty((side, side), np.float32) if with_depth else None
+    def _read(self, width: int, height: int, with_depth: bool) -> tuple[np.ndarray, np.ndarray | None]:
+        area = mujoco.MjrRect(0, 0, width, height)
+        rgb = np.empty((height, width, 3), np.uint8)
+        depth = np.empty((height, width), np.float32) if with_depth else None
         mujoco.mjr_render(area, self._objects, self._context)
         mujoco.mjr_readPixels(rgb, depth, area, self._context)
         return np.ascontiguousarray(rgb[::-1]), depth[::-1] if with_depth else None
-
-
-class CameraMount:
-    """How a room's camera sits on the base (a little differently in each room) and how noisy its depth is."""
-
-    def __init__(self, rng: np.random.Generator) -> None:
-        self.height = HEIGHT + rng.uniform(-0.02, 0.02)
-        self.pitch = PITCH + np.radians(rng.uniform(-2, 2))
-        self.depth_noise = rng.uniform(0.005, 0.01)  # relative standard deviation
-        c, s = np.cos(self.pitch), np.sin(self.pitch)
-        self._offset = np.array([FORWARD, 0.0, self.height])
-        self._tilt = np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
-
-    def pose(self, position: np.ndarray, rotation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Position (3,) and rotation (3, 3) of the camera for those of the base."""
-        return position + rotation @ self._offset, rotation @ self._tilt

@@ -6,16 +6,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..robot import Base
 from ..types import LatentworldError
 from .movers import Distance, movers
 from .paths import shortest_path
 from .room import Room, generate_room
 
-BASE_RADIUS = 0.2
-CORRIDOR = BASE_RADIUS + 0.05  # half width of the straight way of the base (m)
+CORRIDOR = 0.05  # metres beside the base that belong to its straight way
 FREE_MARGIN = 0.1  # how much wider a corridor must be to count as free (m)
-POSE_CLEARANCE = 0.4
-PATH_CLEARANCE = 0.3
+POSE_ROOM, PATH_ROOM = 0.2, 0.1  # metres about the base at start and goal, and beside it on the way
 DISTANCE = (2.0, 3.8)  # metres from start to goal
 ATTEMPTS = 64
 
@@ -32,9 +31,9 @@ class Episode:
 
 
 def generate_episode(
-    seed: int, blocked: bool | None = None, moving: int = 0, distance: tuple[float, float] = DISTANCE
+    seed: int, base: Base, blocked: bool | None = None, moving: int = 0, distance: tuple[float, float] = DISTANCE
 ) -> Episode:
-    """The room of this seed with a start and a goal; where it allows none, a room derived from the seed.
+    """The room of this seed with a start and a goal for this base; where it allows none, a room derived from the seed.
 
     moving: how many things shall move by themselves, as far as there is room for them. distance: metres, least and
     most, from start to goal.
@@ -42,7 +41,7 @@ def generate_episode(
     for attempt in range(ATTEMPTS):
         room = generate_room(seed, attempt)
         rng = np.random.default_rng([seed, attempt, 0 if blocked is None else 1 + blocked])
-        episode = _sample(rng, room, blocked, distance)
+        episode = _sample(rng, room, base, blocked, distance)
         if episode is not None:
             return _with_movers(episode, moving) if moving else episode
     raise LatentworldError(
@@ -63,12 +62,12 @@ def _standing(room: Room) -> Distance:
 
 
 def _sample(
-    rng: np.random.Generator, room: Room, blocked: bool | None, distance: tuple[float, float]
+    rng: np.random.Generator, room: Room, base: Base, blocked: bool | None, distance: tuple[float, float]
 ) -> Episode | None:
     clearance = _standing(room)
     half = np.array(room.size) / 2
     points = rng.uniform(-half, half, (256, 2))
-    points = points[clearance(points) >= POSE_CLEARANCE]
+    points = points[clearance(points) >= base.reach + POSE_ROOM]
     if len(points) < 2:
         return None
     pairs = rng.integers(len(points), size=(96, 2))
@@ -81,10 +80,11 @@ def _sample(
     along = np.linspace(0, 1, 128)[None, :, None]
     ways = starts[:, None] + along * (goals - starts)[:, None]
     narrowest = clearance(ways.reshape(-1, 2)).reshape(len(starts), -1).min(1)
-    hit, free = narrowest < CORRIDOR, narrowest >= CORRIDOR + FREE_MARGIN
+    corridor = base.half_width + CORRIDOR
+    hit, free = narrowest < corridor, narrowest >= corridor + FREE_MARGIN
     wanted = np.flatnonzero(hit | free if blocked is None else hit if blocked else free)
     for i in wanted[:4]:
-        path = shortest_path(starts[i], goals[i], clearance, room.size, PATH_CLEARANCE)
+        path = shortest_path(starts[i], goals[i], clearance, room.size, base.half_width + PATH_ROOM)
         if path is not None:
             heading = np.arctan2(*(goals[i] - starts[i])[::-1])
             turn = rng.uniform(-1, 1, 2) * (np.pi / 2, np.pi / 4)

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .base import BASE_XML, DRIVE_XML
+from ..robot import Base
+from .base import base_xml, drive_xml, mesh_xml
 from .engine import mujoco
 from .furniture import Part
 from .movers import Mover
@@ -54,9 +55,9 @@ class Scene:
     movers: tuple[int, ...]
 
 
-def build_scene(room: Room) -> Scene:
+def build_scene(room: Room, base: Base) -> Scene:
     rng = np.random.default_rng([room.seed, LOOK])
-    model = mujoco.MjModel.from_xml_string(_xml(room, rng))
+    model = mujoco.MjModel.from_xml_string(_xml(room, base, rng))
     _paint(model, rng)
     owner = np.array([_owner(model.geom(i).name) for i in range(model.ngeom)], dtype=np.int64)
     pushables = tuple((i, model.body(f"pushable{i}").id) for i, o in enumerate(room.obstacles) if o.mass)
@@ -77,7 +78,7 @@ def _owner(name: str) -> int:
     return {"floor": FLOOR, "robot": ROBOT}.get(kind, NOTHING)
 
 
-def _xml(room: Room, rng: np.random.Generator) -> str:
+def _xml(room: Room, base: Base, rng: np.random.Generator) -> str:
     sizes = (FLOOR_TEXTURE, *WALL_TEXTURES)
     textures = [
         f'<texture name="t{i}" type="2d" builtin="flat" width="{n}" height="{n}"/>' for i, n in enumerate(sizes)
@@ -103,8 +104,8 @@ def _xml(room: Room, rng: np.random.Generator) -> str:
         '<statistic extent="1" center="0 0 0.5"/><size memory="2M"/>'
         '<visual><quality offsamples="0" shadowsize="0" numslices="20" numstacks="10" numquads="4"/>'
         '<headlight active="0"/></visual>'
-        f"<asset>{''.join(textures + materials)}</asset><worldbody>{''.join(body)}{BASE_XML}</worldbody>"
-        f"{DRIVE_XML}</mujoco>"
+        f"<asset>{''.join(textures + materials)}{mesh_xml(base)}</asset><worldbody>{''.join(body)}{base_xml(base)}</worldbody>"
+        f"{drive_xml(base)}</mujoco>"
     )
 
 

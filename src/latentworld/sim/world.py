@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
 
+from .. import robot_file
+from ..robot import BaseKind, Robot
 from ..types import Frame, LatentworldError, Odometry, stamp_of, turn
-from .base import RADIUS, Drive, WheelOdometry
-from .camera import FIELD_OF_VIEW, MAX_DEPTH, CameraMount, Renderer
+from .base import Odometer, make_drive
+from .camera import Renderer
 from .engine import mujoco
-from .episode import DISTANCE, generate_episode
+from .episode import DISTANCE, Episode, generate_episode
 from .movers import Course
 from .scene import MOVER, NOTHING, OBSTACLE, PICTURE, ROBOT, TIMESTEP, WALLS, build_scene, draw_light, relight
+from .sensors import SimulatedCamera
 
-PERIOD = 0.1  # s from one camera frame to the next
+PERIOD = 0.1  # s from one command to the next
 CARRIED = 4  # steps of physics from one move of what moves by itself to the next
 SEPARATE = 0.5  # s without contact after which the next one counts as another
 FAR = 1e3  # m: where what is gone is kept
@@ -39,7 +43,7 @@ class Truth:
 
 
 class World:
-    """A robot in a room. All poses and points are in ``odom``, which lies at the start pose of the episode.
+    """A robot in a room; ``robot`` is the shipped one where none is given. All poses and points are in ``odom``, which lies at the start pose of the episode.
 
     seed: the room (see ``room.py`` for which seeds are for training). blocked: whether the straight way to the goal is
     hit by an obstacle or the ledge, None for either. moving: how many things move by themselves, as far as they find
@@ -51,13 +55,16 @@ class World:
         self,
         seed: int,
         blocked: bool | None = None,
-        image_size: int = 64,
+        image_size: int | None = None,
         moving: int = 0,
         distance: tuple[float, float] = DISTANCE,
+        robot: Robot | None = None,
     ) -> None:
-        if image_size < 1:
+        if image_size is not None and image_size < 1:
             raise LatentworldError(f"image_size: expected at least 1 pixel, got {image_size}")
-        self.image_size = int(image_size)
+        self.robot = robot or robot_file.load()
+        self.base = self.robot.base
+        self._width = image_size
         self._renderer = Renderer()
         self.reset(seed, blocked, moving, distance)
 
@@ -68,7 +75,10 @@ class World:
         if seed < 0:
             raise LatentworldError(f"seed: expected 0 or more, got {seed}")
         self.seed = int(seed)
-        self._episode = generate_episode(self.seed, blocked, moving, distance)
+        self._begin(generate_episode(self.seed, self.base, blocked, moving, distance))
+
+    def _begin(self, episode: Episode) -> None:
+        self._episode = episode
         self.room, self.blocked = self._episode.room, self._episode.blocked
         start = self._episode.start
         self._origin, self._turn = start[:2].copy(), float(start[2])
@@ -76,7 +86,7 @@ class World:
         self.start, self.goal = np.zeros(3), self.from_room(self._episode.goal)
         self.path = self.from_room(self._episode.path)
 
-        self._scene = build_scene(self.room)
+        self._scene = build_scene(self.room, self.base)
         self._model, self._data = self._scene.model, mujoco.MjData(self._scene.model)
         self._renderer.load(self._scene.model)
         self._footprints = self.room.footprints()
@@ -84,14 +94,18 @@ class World:
         self._base = self._model.body("base").id
         self._joint = int(self._model.jnt_qposadr[self._model.body_jntadr[self._base]])
         self._speed = int(self._model.jnt_dofadr[self._model.body_jntadr[self._base]])
-        self._wheels = [int(self._model.joint(name).qposadr[0]) for name in ("left", "right")]
+        joints = [self._model.joint(name) for name in ("left", "right")] if self._rolls else []
+        self._wheels = [int(joint.qposadr[0]) for joint in joints]
+        self._wheel_speeds = [int(joint.dofadr[0]) for joint in joints]
 
         self._courses = [Course(mover) for mover in self.room.movers]
 
         rng = np.random.default_rng([self.seed, SENSORS])
-        self.camera = CameraMount(rng)
-        self._odometry = WheelOdometry(rng)
-        self._drive = Drive(TIMESTEP)
+        self.cameras = [SimulatedCamera(camera, rng, self._width) for camera in self.robot.cameras]
+        self._odometry = Odometer(self.base, rng)
+        self._drive = make_drive(self.base, TIMESTEP)
+        late = max((camera.latency for camera in self.robot.cameras), default=0.0)
+        self._past: deque[tuple[np.ndarray, np.ndarray]] = deque(maxlen=round(late / TIMESTEP) + 1)  # poses of the base
         self._steps, self._contacts = 0, 0
         self._touched = np.full(int(self._scene.owner.max()) + 1, -math.inf)
         self.set_pose(0.0, 0.0, 0.0)
@@ -107,22 +121,51 @@ class World:
         """Time since the reset (ns)."""
         return stamp_of(self._steps * TIMESTEP)
 
-    def step(self, linear: float, angular: float, period: float = PERIOD) -> None:
-        """Drives for ``period`` seconds with this command (m/s, rad/s), limited to what the base can do."""
-        if not (math.isfinite(linear) and math.isfinite(angular)):
+    @property
+    def period(self) -> float:
+        """Seconds from one frame of the slowest camera to the next, and from one command to the next."""
+        return max([PERIOD, *(1 / camera.rate for camera in self.robot.cameras)])
+
+    def step(self, linear: float, angular: float, lateral: float = 0.0, period: float | None = None) -> None:
+        """Drives for ``period`` seconds (none: until the next frame) with this command (m/s, rad/s, m/s to the left),
+        limited to what the base can do.
+        """
+        command = (float(linear), float(angular), float(lateral))
+        if not all(map(math.isfinite, command)):
             raise LatentworldError(f"command: expected finite velocities, got linear {linear}, angular {angular}")
-        model, data, control = self._model, self._data, self._data.ctrl
-        count = max(round(period / TIMESTEP), 1)
+        model, data = self._model, self._data
+        count = max(round((period or self.period) / TIMESTEP), 1)
         self._contact = False
+        before = self._planar_pose()
         for _ in range(count):
-            control[0], control[1] = self._drive.wheel_speeds(linear, angular)
+            self._drive.push(model, data, command)
             if self._courses and self._steps % CARRIED == 0:
                 self._carry_movers()
             mujoco.mj_step(model, data)
             self._steps += 1
             self._note_contacts()
+            if self._past.maxlen > 1:
+                mujoco.mj_kinematics(model, data)
+                self._note_pose()
         mujoco.mj_kinematics(model, data)
-        self._odometry.update(data.qpos[self._wheels], count * TIMESTEP)
+        if self._past.maxlen == 1:
+            self._note_pose()
+        if self._rolls:
+            self._odometry.update(data.qpos[self._wheels], count * TIMESTEP)
+        else:
+            self._odometry.moved(_seen_from(before, self._planar_pose()), count * TIMESTEP)
+
+    @property
+    def _rolls(self) -> bool:
+        """Whether it has wheels that turn."""
+        return self.base.kind == BaseKind.DIFFERENTIAL
+
+    def _planar_pose(self) -> np.ndarray:
+        rotation = self._data.xmat[self._base]
+        return np.array([*self._data.xpos[self._base, :2], math.atan2(rotation[3], rotation[0])])
+
+    def _note_pose(self) -> None:
+        self._past.append((self._data.xpos[self._base].copy(), self._data.xmat[self._base].reshape(3, 3).copy()))
 
     def set_pose(self, x: float, y: float, yaw: float) -> None:
         """Puts the base here (``odom``), at rest, and restarts odometry there; nothing else in the room moves."""
@@ -130,12 +173,15 @@ class World:
         px, py, heading = self.to_room(np.array([x, y, yaw]))
         data.qpos[j : j + 7] = px, py, 0.0, math.cos(heading / 2), 0, 0, math.sin(heading / 2)
         data.qvel[v : v + 6] = 0
-        data.qvel[[self._model.joint(name).dofadr[0] for name in ("left", "right")]] = 0
+        data.qvel[self._wheel_speeds] = 0
         data.ctrl[:] = 0
+        data.xfrc_applied[:] = 0
         mujoco.mj_forward(self._model, data)
         self._drive.stop()
-        self._odometry.restart(np.array([x, y, yaw]), data.qpos[self._wheels])
+        self._odometry.restart(np.array([x, y, yaw]), data.qpos[self._wheels] if self._rolls else None)
         self._contact = False
+        for _ in range(self._past.maxlen):
+            self._note_pose()
 
     def place_obstacle(self, index: int, x: float, y: float) -> None:
         """Puts obstacle ``index`` of the room here (``odom``), at once and through anything: what physics forbids.
@@ -177,7 +223,7 @@ class World:
     def _carry_movers(self) -> None:
         data = self._data
         for course, row in zip(self._courses, self._scene.movers, strict=True):
-            x, y, yaw = course.advance(CARRIED * TIMESTEP, data.xpos[self._base, :2], RADIUS)
+            x, y, yaw = course.advance(CARRIED * TIMESTEP, data.xpos[self._base, :2], self.base.reach)
             data.mocap_pos[row, :2] = x, y
             data.mocap_quat[row] = math.cos(yaw / 2), 0, 0, math.sin(yaw / 2)
 
@@ -198,15 +244,40 @@ class World:
 
     # -- sensors
 
-    def frame(self) -> Frame:
-        """What the camera sees now: rgb (S, S, 3) uint8, depth (S, S) float32 metres."""
-        rotation = self._data.xmat[self._base].reshape(3, 3)
-        return self._expose(self._data.xpos[self._base], rotation, self.time_ns)
+    @property
+    def camera(self) -> SimulatedCamera:
+        """The first camera."""
+        return self.cameras[0]
+
+    @property
+    def image_size(self) -> int:
+        """Pixels of the first camera's picture from left to right; may be set."""
+        return self.camera.intrinsics.width
+
+    @image_size.setter
+    def image_size(self, width: int) -> None:
+        self._width = width
+        for camera in self.cameras:
+            camera.resize(width)
+
+    def frame(self, camera: int = 0) -> Frame:
+        """What has come from a camera by now: rgb (height, width, 3) uint8, depth (height, width) float32 metres.
+
+        A camera with latency shows where the base was then, among things as they stand now.
+        """
+        sensor = self.cameras[camera]
+        late = min(round(sensor.described.latency / TIMESTEP), len(self._past) - 1)
+        position, rotation = self._past[-1 - late]
+        return self._expose(sensor, position, rotation, stamp_of((self._steps - late) * TIMESTEP))
+
+    def frames(self) -> list[Frame]:
+        """What has come from every camera."""
+        return [self.frame(i) for i in range(len(self.cameras))]
 
     def view(self, pose: np.ndarray) -> Frame:
         """What the camera would see with the base at ``pose`` (x, y, yaw) in ``odom``; the robot stays where it is."""
         x, y, yaw = self.to_room(pose)
-        return self._expose(np.array([x, y, 0.0]), _rotation(yaw, 3), self.time_ns)
+        return self._expose(self.camera, np.array([x, y, 0.0]), _rotation(yaw, 3), self.time_ns)
 
     def things_in_view(self, pose: np.ndarray) -> int:
         """How many pieces of furniture, crates, movers, doors, windows and pictures the camera would show from ``pose``
@@ -214,7 +285,7 @@ class World:
         """
         owners = self._owners_in_view(pose)
         pixels = np.bincount(owners[owners >= OBSTACLE])
-        return int((pixels >= SHOWN * self.image_size**2).sum())
+        return int((pixels >= SHOWN * owners.size).sum())
 
     def objects_in_view(self, pose: np.ndarray) -> np.ndarray:
         """(S, S): which object the camera would show at each pixel from ``pose`` (x, y, yaw in ``odom``), a row of
@@ -227,8 +298,7 @@ class World:
     def _owners_in_view(self, pose: np.ndarray) -> np.ndarray:
         """(S, S): what each pixel shows."""
         x, y, yaw = self.to_room(pose)
-        camera = self.camera.pose(np.array([x, y, 0.0]), _rotation(yaw, 3))
-        geoms = self._renderer.draw_geoms(self._data, self.image_size, *camera)
+        geoms = self.camera.geoms(self._renderer, self._data, np.array([x, y, 0.0]), _rotation(yaw, 3))
         return np.append(self._scene.owner, NOTHING)[geoms]
 
     def telling_view(self, pose: np.ndarray, things: int = TELLING) -> np.ndarray:
@@ -251,7 +321,7 @@ class World:
     def odometry(self) -> Odometry:
         """Where the wheels say the base is."""
         wheels = self._odometry
-        return Odometry(self.time_ns, wheels.pose.copy(), wheels.linear, wheels.angular)
+        return Odometry(self.time_ns, wheels.pose.copy(), wheels.linear, wheels.angular, wheels.lateral)
 
     def truth(self) -> Truth:
         """The true state, for scoring and training targets only."""
@@ -260,16 +330,15 @@ class World:
         pose = self.from_room(np.array([position[0], position[1], yaw]))
         return Truth(pose, self._contact, bool(position[2] < -0.05 or rotation[8] < FALLEN), self._contacts)
 
-    def _expose(self, position: np.ndarray, rotation: np.ndarray, stamp: int) -> Frame:
-        rgb, depth = self._renderer.draw(self._data, self.image_size, *self.camera.pose(position, rotation))
+    def _expose(self, camera: SimulatedCamera, position: np.ndarray, rotation: np.ndarray, stamp: int) -> Frame:
         rng = np.random.default_rng([self.seed, DEPTH, self._steps])
-        depth = depth * (1 + self.camera.depth_noise * rng.standard_normal(depth.shape, dtype=np.float32))
-        return Frame(stamp, rgb, np.minimum(depth, np.float32(MAX_DEPTH)))
+        rgb, depth = camera.expose(self._renderer, self._data, position, rotation, rng)
+        return Frame(stamp, rgb, depth, camera.described.name)
 
     @property
     def focal_length(self) -> float:
-        """Of the camera, in pixels, in both directions; the optical axis meets the middle of the picture."""
-        return self.image_size / 2 / math.tan(FIELD_OF_VIEW / 2)
+        """Of the first camera, in pixels; its optical axis meets the middle of the picture."""
+        return self.camera.intrinsics.fx
 
     # -- geometry
 
@@ -318,6 +387,13 @@ class World:
     @property
     def _extent(self) -> float:
         return max(self.room.size) + 0.3
+
+
+def _seen_from(pose: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Pose ``other`` (x, y, yaw) in the frame of ``pose``."""
+    dx, dy = other[:2] - pose[:2]
+    c, s = math.cos(pose[2]), math.sin(pose[2])
+    return np.array([c * dx + s * dy, c * dy - s * dx, turn(other[2] - pose[2])])
 
 
 def _rotation(angle: float, size: int = 2) -> np.ndarray:

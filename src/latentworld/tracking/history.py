@@ -34,23 +34,26 @@ class History:
         return before, self.items[after] if after < len(self.items) else None
 
 
-def pose_at(history: History, stamp: int) -> tuple[np.ndarray, float, float]:
-    """Pose (3,), linear and angular speed at ``stamp``: interpolated between odometry, extrapolated past the newest."""
+def pose_at(history: History, stamp: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pose (3,) and velocity (3,) of linear m/s, angular rad/s, lateral m/s at ``stamp``: interpolated between odometry,
+    extrapolated past the newest.
+    """
     before, after = history.around(stamp)
     if before is None:
-        return after.pose, after.linear, after.angular
+        return after.pose, _velocity(after)
     if after is None:
         dt = (stamp - before.stamp) / 1e9
         x, y, yaw = before.pose
         heading = yaw + before.angular * dt / 2
-        step = before.linear * dt
-        pose = np.array([x + step * np.cos(heading), y + step * np.sin(heading), yaw + before.angular * dt])
-        return pose, before.linear, before.angular
+        c, s, ahead, left = np.cos(heading), np.sin(heading), before.linear * dt, before.lateral * dt
+        pose = np.array([x + ahead * c - left * s, y + ahead * s + left * c, yaw + before.angular * dt])
+        return pose, _velocity(before)
     share = (stamp - before.stamp) / max(1, after.stamp - before.stamp)
     step = after.pose - before.pose
     step[2] = turn(step[2])
-    return (
-        before.pose + share * step,
-        before.linear + share * (after.linear - before.linear),
-        before.angular + share * (after.angular - before.angular),
-    )
+    old, new = _velocity(before), _velocity(after)
+    return before.pose + share * step, old + share * (new - old)
+
+
+def _velocity(odometry: Odometry) -> np.ndarray:
+    return np.array([odometry.linear, odometry.angular, odometry.lateral])

@@ -47,12 +47,12 @@ class WorldStateTracker:
         when no odometry has come or the newest is too old; the belief stays as it was.
         """
         self._check(latent)
-        pose, linear, angular = pose_at(self.odometries, latent.stamp)
+        pose, velocity = pose_at(self.odometries, latent.stamp)
         commanded = self._command_at(latent.stamp)
         first = self.observed is None
         moved = np.zeros(3) if first else _seen_from(self.pose, pose)
         elapsed = 0.0 if first else seconds(latent.stamp - self.observed)
-        motion = torch.tensor([[*moved, elapsed, linear, angular, *commanded]], dtype=torch.float32)
+        motion = torch.tensor([[*moved, elapsed, *velocity[:2], *commanded[:2]]], dtype=torch.float32)
         came = torch.from_numpy(latent.vector).unsqueeze(0)
         with torch.inference_mode():
             if first:
@@ -61,17 +61,17 @@ class WorldStateTracker:
                 self._judge(latent, motion, elapsed)
             self.belief = self.model.update(self.belief, came, self.model.map.view(came), motion)
         self.observed, self.pose = latent.stamp, pose
-        return self._state(latent.stamp, self.belief, pose, linear, angular, commanded), self.surprise
+        return self._state(latent.stamp, self.belief, pose, velocity, commanded), self.surprise
 
     def predict(self, stamp: int) -> WorldState:
         """The belief carried on by odometry to ``stamp``, though no frame came: what was seen is still held true."""
         if self.observed is None:
             raise LatentworldError("world state: no frame has been observed yet")
-        pose, linear, angular = pose_at(self.odometries, stamp)
+        pose, velocity = pose_at(self.odometries, stamp)
         motion = torch.tensor(_seen_from(self.pose, pose)[None], dtype=torch.float32)
         with torch.inference_mode():
             belief = self.model.move(self.belief, motion)
-        return self._state(stamp, belief, pose, linear, angular, self._command_at(stamp))
+        return self._state(stamp, belief, pose, velocity, self._command_at(stamp))
 
     def _check(self, latent: Latent) -> None:
         if latent.model_id != self.model.model_id:
@@ -92,9 +92,9 @@ class WorldStateTracker:
                 f"odometry: expected one within {self.MAX_EXTRAPOLATION} s of the frame, newest is {age:.2f} s older"
             )
 
-    def _command_at(self, stamp: int) -> tuple[float, float]:
+    def _command_at(self, stamp: int) -> tuple[float, float, float]:
         before, _ = self.actions.around(stamp)
-        return (before.linear, before.angular) if before else (0.0, 0.0)
+        return (before.linear, before.angular, before.lateral) if before else (0.0, 0.0, 0.0)
 
     def _judge(self, latent: Latent, motion: torch.Tensor, elapsed: float) -> None:
         ahead = torch.tensor([[[elapsed]]], dtype=torch.float32)
@@ -104,10 +104,10 @@ class WorldStateTracker:
         self.surprise = self.scale.judge(latent.stamp, float(score(error, float(doubt))))
         self.uncertainty = float(np.exp(float(doubt) / 2))
 
-    def _state(self, stamp, belief, pose, linear, angular, commanded) -> WorldState:
+    def _state(self, stamp, belief, pose, velocity, commanded) -> WorldState:
         return WorldState(
             stamp, self.observed if stamp != self.observed else stamp, self.model.model_id, pose,
-            np.array([linear, angular], np.float32), np.array(commanded, np.float32),
+            np.array(velocity, np.float32), np.array(commanded, np.float32),
             belief.flatten()[0].numpy(), self.surprise.score, self.surprise.p_value, self.uncertainty,
         )  # fmt: skip
 

@@ -15,7 +15,7 @@ from latentworld.demo.pictures import choice, colours
 from latentworld.demo.pictures.colours import share
 from latentworld.demo.pictures.scene import Believe, Curves, Scene
 from latentworld.demo.recording import Recorded
-from latentworld.evaluation.navigation import EpisodeResult
+from latentworld.evaluation.episodes import EpisodeResult
 from latentworld.sim.world import World
 from latentworld.types import GoalKind
 

@@ -19,10 +19,14 @@ __all__ = ["SOLVERS", "Evaluate", "Solution", "Solver", "solver"]
 SOLVERS: dict[str, Callable[..., Solver]] = {"cem": Cem, "icem": ICem, "mppi": Mppi, "gradient": Gradient}
 
 
-def solver(parameters: SelectionParameters) -> Solver:
-    """The one that ``parameters.solver`` names, within the limits of speed; LatentworldError for another name."""
+def solver(parameters: SelectionParameters, axes: int = 2) -> Solver:
+    """The one that ``parameters.solver`` names, within the limits of speed; LatentworldError for another name.
+
+    axes: of an action, linear and angular, and lateral where there are three.
+    """
     p = parameters
     if p.solver not in SOLVERS:
         raise LatentworldError(f"parameter solver: expected one of {', '.join(SOLVERS)}, got {p.solver}")
-    low = np.array([-p.max_reverse, -p.max_angular], np.float32)
-    return SOLVERS[p.solver](p, low, np.array([p.max_linear, p.max_angular], np.float32))
+    low = np.array([-p.max_reverse, -p.max_angular, -p.max_lateral], np.float32)
+    high = np.array([p.max_linear, p.max_angular, p.max_lateral], np.float32)
+    return SOLVERS[p.solver](p, low[:axes], high[:axes])
