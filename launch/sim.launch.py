@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, Shutdown
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction, Shutdown
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
 
 from launch import LaunchDescription
 
@@ -14,9 +15,26 @@ CONFIG = HERE.parent / "config"
 TOPICS = {
     "image": "camera/image_raw",
     "depth": "camera/depth/image_raw",
+    "scan": "scan",
     "odom": "odom",
     "cmd_vel": "cmd_vel",
 }
+
+
+def simulator(context):
+    robot = LaunchConfiguration("robot").perform(context)
+    chosen = [{"robot": ParameterValue(robot, value_type=str)}] if robot else []
+    return [
+        Node(
+            package="latentworld_ros",
+            executable="simulator",
+            namespace=LaunchConfiguration("namespace"),
+            parameters=[LaunchConfiguration("sim_params_file"), *chosen],
+            remappings=[(topic, LaunchConfiguration(name)) for name, topic in TOPICS.items()],
+            output="screen",
+            on_exit=Shutdown(),
+        )
+    ]
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -29,14 +47,6 @@ def generate_launch_description() -> LaunchDescription:
                 PythonLaunchDescriptionSource(str(HERE / "robot.launch.py")),
                 launch_arguments={"use_sim_time": "true"}.items(),
             ),
-            Node(
-                package="latentworld_ros",
-                executable="simulator",
-                namespace=LaunchConfiguration("namespace"),
-                parameters=[LaunchConfiguration("sim_params_file")],
-                remappings=[(topic, LaunchConfiguration(name)) for name, topic in TOPICS.items()],
-                output="screen",
-                on_exit=Shutdown(),
-            ),
+            OpaqueFunction(function=simulator),
         ]
     )

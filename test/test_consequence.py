@@ -3,9 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from torch.distributions import Laplace
 
+from latentworld import robot_file
+from latentworld.consequence.engine import RolloutEngine
+from latentworld.consequence.motion import DelayedMotion, DriveTrain
 from latentworld.consequence.simulator import ConsequenceSimulator
 from latentworld.model.config import ModelConfig
+from latentworld.model.latent_map import rotate
 from latentworld.model.world_model import WorldModel
 from latentworld.types import LatentworldError, WorldState
 
@@ -88,18 +93,31 @@ def test_bad_candidates_and_states_are_refused(simulator):
         simulator.simulate(state(simulator, belief=np.zeros(5, np.float32)), candidates(), 0.2)
 
 
-def test_the_engine_imagines_what_the_model_does(simulator):
-    """However many candidates were asked about before, at whatever length."""
+def test_the_engine_reads_risk_off_the_predicted_maps_where_the_body_is(simulator):
+    """However many candidates were asked about before, at whatever length, for a round body and a longish one."""
     model, s = simulator.model, state(simulator)
     belief = model.unflatten(torch.from_numpy(s.belief).unsqueeze(0))
-    velocity = torch.tensor([[0.3, -0.2, 0.4, 0.1]])
-    with torch.inference_mode():
-        prepared = simulator.engine.prepare(belief, velocity)
-        for k, h in ((5, 12), (300, 15), (1, 1), (5, 12)):
-            actions = torch.from_numpy(candidates(k, h)) * 3  # far enough to leave the map
-            for name, ours in simulator.engine.imagine(prepared, actions, 0.2)._asdict().items():
-                wanted = getattr(model.imagine(belief, velocity, actions[None], 0.2), name)
-                assert ours.shape == wanted.shape and torch.allclose(ours, wanted, atol=2e-5), (name, k, h)
+    velocity, command = torch.tensor([0.3, -0.2]), torch.tensor([0.4, 0.1])
+    for name in ("latentworld", "jackal"):
+        base = robot_file.load(name).base
+        engine = RolloutEngine(model, base, DelayedMotion(DriveTrain.of(base)))
+        discs = torch.tensor(base.discs, dtype=torch.float32)
+        with torch.inference_mode():
+            prepared = engine.prepare(belief, velocity, command)
+            for k, h in ((5, 12), (300, 15), (1, 1), (5, 12)):
+                actions = torch.from_numpy(candidates(k, h)) * 3  # far enough to leave the map
+                ours = engine.imagine(prepared, actions, 0.2)
+                turned = rotate(discs[:, :2], ours.poses[..., 2:].expand(k, h, len(discs)))
+                field = model._field_along(belief, (ours.poses[..., None, :2] + turned)[None], 0.2)
+                clearance, ledge = field.clearance[0] - discs[:, 2], field.ledge[0] - discs[:, 2]
+                contact = Laplace(0.0, field.spread[0]).cdf(-clearance)
+                drop = Laplace(0.0, field.ledge_spread[0]).cdf(-ledge - discs[:, 2] / 2)
+                assert ours.poses.shape == (k, h, 3)
+                for part, wanted in (
+                    ("contact", contact.amax(-1)), ("drop", drop.amax(-1)), ("clearance", clearance.amin(-1)),
+                    ("ledge", ledge.amin(-1)),
+                ):  # fmt: skip
+                    assert torch.allclose(getattr(ours, part), wanted, atol=2e-5), (name, part, k, h)
 
 
 def test_what_was_answered_stays_when_more_is_asked(simulator):
@@ -120,4 +138,4 @@ def test_opinions_that_differ_are_doubt():
 
 def test_a_device_that_is_not_there_is_refused():
     with pytest.raises(LatentworldError, match="device: expected one that torch has here.*got abacus"):
-        ConsequenceSimulator(untrained(ALONE), "abacus")
+        ConsequenceSimulator(untrained(ALONE), device="abacus")

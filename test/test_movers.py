@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-RADIUS = 0.2
+from latentworld import robot_file
+
+RADIUS = robot_file.load().base.radius
 from latentworld.sim.movers import MARGIN, Course, Mover
 from latentworld.sim.world import World
 

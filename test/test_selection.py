@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from latentworld import robot_file
 from latentworld.evaluation.controllers import OracleController
 from latentworld.evaluation.episodes import run_episode
 from latentworld.evaluation.navigation import goals
@@ -36,7 +37,8 @@ from latentworld.types import (
     stamp_of,
 )
 
-P = SelectionParameters()
+BASE = robot_file.load().base
+P = SelectionParameters().within(BASE)
 
 
 def state(t=1.0, age=0.0, pose=(0.0, 0.0, 0.0)):
@@ -72,7 +74,8 @@ def pose_goal(x, y, tolerance=0.25):
 @pytest.mark.parametrize("name", SOLVERS)
 def test_every_solver_finds_the_optimum_of_a_bowl(name):
     wanted = np.stack([np.linspace(0.1, 0.4, 15), np.linspace(-0.8, 0.8, 15)], -1).astype(np.float32)
-    found = solver(SelectionParameters(solver=name, samples=400, iterations=15, hold=1)).optimise(
+    parameters = SelectionParameters(solver=name, samples=400, iterations=15, hold=1).within(BASE)
+    found = solver(parameters).optimise(
         lambda batch: (np.square(batch - wanted).sum((1, 2)), None),
         np.zeros((15, 2), np.float32),
         seed_plans(P),

@@ -7,13 +7,15 @@ import math
 import numpy as np
 import pytest
 
+from latentworld import robot_file
 from latentworld.sim import World
 from latentworld.sim.episode import CORRIDOR, FREE_MARGIN, generate_episode
 from latentworld.sim.paths import shortest_path
 from latentworld.sim.room import LEDGE_DROP
 from latentworld.types import LatentworldError
 
-RADIUS = 0.2
+BASE = robot_file.load().base
+RADIUS = BASE.radius
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +26,7 @@ def world():
 
 
 def room_with_ledge(world: World) -> None:
-    seed = next(s for s in range(50) if generate_episode(s).room.ledge is not None)
+    seed = next(s for s in range(50) if generate_episode(s, BASE).room.ledge is not None)
     world.reset(seed)
 
 
@@ -233,7 +235,7 @@ def test_ledge_is_seen_in_depth(world):
 
 def test_pushing_a_crate_moves_it_and_its_footprint(world):
     for seed in range(60):
-        episode = generate_episode(seed)
+        episode = generate_episode(seed, BASE)
         crates = [o for o in episode.room.obstacles if o.mass]
         if not crates:
             continue
@@ -260,7 +262,7 @@ def test_pushing_a_crate_moves_it_and_its_footprint(world):
 @pytest.mark.parametrize("blocked", [True, False])
 def test_blocked_and_free_rooms(blocked):
     for seed in range(2_000_000, 2_000_030):
-        episode = generate_episode(seed, blocked)
+        episode = generate_episode(seed, BASE, blocked)
         room, footprints = episode.room, episode.room.footprints()
 
         def clearance(points, room=room, footprints=footprints):
@@ -270,14 +272,14 @@ def test_blocked_and_free_rooms(blocked):
         assert 2.0 <= np.hypot(*(goal - start)) <= 3.8
         assert clearance(np.stack([start, goal])).min() >= 0.4
         narrowest = clearance(start + np.linspace(0, 1, 1000)[:, None] * (goal - start)).min()
-        assert narrowest < CORRIDOR if blocked else narrowest >= CORRIDOR + FREE_MARGIN - 0.005
+        assert narrowest < RADIUS + CORRIDOR if blocked else narrowest >= RADIUS + CORRIDOR + FREE_MARGIN - 0.005
         assert clearance(episode.path).min() >= 0.25
         assert np.hypot(*np.diff(episode.path, axis=0).T).sum() >= np.hypot(*(goal - start)) - 1e-6
         assert 4.5 <= min(room.size) and max(room.size) <= 6.0
 
 
 def test_about_a_third_of_the_rooms_have_a_ledge():
-    ledges = sum(generate_episode(seed).room.ledge is not None for seed in range(300, 400))
+    ledges = sum(generate_episode(seed, BASE).room.ledge is not None for seed in range(300, 400))
     assert 20 <= ledges <= 50
 
 

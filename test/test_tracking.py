@@ -71,7 +71,7 @@ def test_a_later_command_is_not_in_force_yet(model):
     tracker.command(Action(stamp_of(0.0), 0.2, 0.1))
     tracker.command(Action(stamp_of(0.15), 0.5, 0.9))
     state, _ = tracker.observe(latent(model, 0.1))
-    assert state.command == pytest.approx([0.2, 0.1])
+    assert state.command == pytest.approx([0.2, 0.1, 0.0])
 
 
 def test_prediction_moves_the_belief_but_not_its_observation(model):

@@ -85,11 +85,11 @@ def test_what_is_there_whole_may_be_read_while_it_is_asked_for_again(data):
 def test_a_batch_agrees_with_the_rows_it_came_from(data):
     drives = Drives(data)
     batch = sample(drives, np.random.default_rng(0), 6, 10, 2, 5)
-    assert batch.rgb.shape == (6, 10, 64, 64, 3) and batch.actions.shape == (6, 10, 5, 2)
+    assert batch.clip.pixels.shape == (6, 10, 64, 64, 3) and batch.actions.shape == (6, 10, 5, 2)
     for clip in range(6):
         for t in range(10):
             row = int(batch.rows[clip, t])
-            assert np.array_equal(batch.rgb[clip, t].numpy(), drives.pixels[row])
+            assert np.array_equal(batch.clip.pixels[clip, t].numpy(), drives.pictures[0][row])
             if batch.valid[clip, t].all():
                 ahead = drives.small["action"][row : row + 5 * RATE].reshape(5, RATE, 2).mean(1)
                 assert np.allclose(batch.actions[clip, t], ahead)
@@ -226,7 +226,7 @@ def test_what_is_taught_by_pixels_drives_without_its_decoder(data, arm, taught_b
     later = {name for name, _ in task.model.named_parameters() if name.startswith(("views.", "appearance."))}
     assert doubts and still == later | (doubts if arm == "pixels" else set())
     assert len(learned) == len(list(task.model.parameters())) - len(later)
-    alone, rgb = task.model.eval().without_decoder().eval(), batch.rgb[0]
+    alone, rgb = task.model.eval().without_decoder().eval(), batch.clip.pixels[0]
     assert torch.equal(alone.encode(rgb), task.model.encode(rgb))
     assert task.model.paint(alone.encode(rgb)).shape == (len(rgb), 4, 64, 64)
 

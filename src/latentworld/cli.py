@@ -92,6 +92,10 @@ def whatif(
 
 @app.command()
 def up(
+    robot: Annotated[
+        str,
+        typer.Option(metavar="NAME|FILE", help="Whose body all nodes are for: see `robot list`, or a YAML file."),
+    ] = "",
     composed: Annotated[bool, typer.Option("--composed/--separate", help="One process, or one a node.")] = True,
     simulator: Annotated[
         bool, typer.Option("--simulator", help="Also start the embedded simulator as the robot.")
@@ -114,6 +118,7 @@ def up(
             use_sim_time=use_sim_time or simulator,
             namespace=namespace,
             remaps=_pairs(remap or []),
+            robot=robot,
         )
     )
 

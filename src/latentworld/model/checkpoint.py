@@ -111,7 +111,7 @@ def load(path: str | Path | None = None, kind: type[Model] = WorldModel) -> Mode
 def begin_with(model: nn.Module, base: str) -> list[str]:
     """Take over the weights of ``base`` (a file, or the name of a shipped checkpoint) that fit by name and shape.
 
-    Returns the names of those that do not, and stay as they were. Raises LatentworldError for another kind of model.
+    A convolution of images that has more input channels than that of ``base`` begins without looking at them. Returns the names of those that do not, and stay as they were. Raises LatentworldError for another kind of model.
     """
     path = Path(base) if Path(base).suffix else shipped(base)
     came = _metadata(path).get("model", "WorldModel")
@@ -121,11 +121,20 @@ def begin_with(model: nn.Module, base: str) -> list[str]:
     with safe_open(path, "pt") as file:
         there = set(file.keys())
         for name, tensor in own.items():
-            if name in there and tuple(file.get_slice(name).get_shape()) == tuple(tensor.shape):
+            shape = tuple(file.get_slice(name).get_shape()) if name in there else ()
+            if shape == tuple(tensor.shape):
                 tensor.copy_(file.get_tensor(name))
+            elif _sees_less(shape, tuple(tensor.shape)):
+                tensor.zero_()
+                tensor[:, : shape[1]] = file.get_tensor(name)
             else:
                 left.append(name)
     return left
+
+
+def _sees_less(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+    """Whether these are the weights of the same convolution with fewer channels of an image (of which there are few)."""
+    return len(shape) == len(wanted) == 4 and shape[1] < wanted[1] <= 8 and shape[:1] + shape[2:] == wanted[:1] + wanted[2:]
 
 
 def _metadata(path: Path) -> dict[str, str]:

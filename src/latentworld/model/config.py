@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import TypeVar
 
 from latentworld.types import LatentworldError
@@ -17,7 +17,10 @@ class StoredConfig:
     __slots__ = ()
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), sort_keys=True)
+        """A field that came later is left out at its default, so that the identity of older weights stays as it was."""
+        later = {f.name: f.default for f in fields(self) if f.metadata.get("later")}
+        values = {name: value for name, value in asdict(self).items() if name not in later or value != later[name]}
+        return json.dumps(values, sort_keys=True)
 
     @classmethod
     def from_json(cls: type[Config], text: str) -> Config:
@@ -35,6 +38,8 @@ class ModelConfig(StoredConfig):
 
     image_size: int = 64  # pixels, square
     uses_depth: bool = True  # a fourth input channel; zeros where the camera has none
+    # One more, of what was measured; else what is filled looks as if it had been.
+    uses_mask: bool = field(default=False, metadata={"later": True})
     channels: tuple[int, ...] = (32, 64, 128)
     latent_dim: int = 256  # what of a latent is foretold
     descriptor_dim: int = 64  # what of it places are known again by
@@ -57,7 +62,7 @@ class ModelConfig(StoredConfig):
 
     @property
     def input_channels(self) -> int:
-        return 4 if self.uses_depth else 3
+        return 3 + self.uses_depth + self.uses_mask
 
     @property
     def vector_dim(self) -> int:

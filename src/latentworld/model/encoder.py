@@ -8,26 +8,34 @@ from torch import Tensor, nn
 from latentworld.model.config import ModelConfig
 
 NEAR = 0.25  # metres: disparity 1 in the depth channel
+COLOUR_ALONE = 0.5  # in the mask: seen, but its depth was not measured
 
 
-def to_input(rgb: Tensor, depth: Tensor | None, config: ModelConfig) -> Tensor:
+def to_input(rgb: Tensor, depth: Tensor | None, config: ModelConfig, mask: Tensor | None = None) -> Tensor:
     """Camera arrays as network input.
 
-    rgb: (N, H, W, 3) uint8. depth: (N, H, W) metres, float or uint16 millimetres, 0 or non-finite where unknown.
-    Returns (N, C, H, W) float32, channels last in memory: colour in [-0.5, 0.5], disparity ``NEAR / depth`` in [0, 1].
+    rgb: (N, H, W, 3) uint8. depth: (N, H, W) metres, float or uint16 millimetres, 0 or non-finite where unknown. mask:
+    (N, H, W) in [0, 1]: 1 where depth was measured, ``COLOUR_ALONE`` where only colour was seen, 0 where the picture is
+    filled; None: all that has depth was measured, and all was seen.
+    Returns (N, C, H, W) float32, channels last in memory: colour in [-0.5, 0.5], disparity ``NEAR / depth`` in [0, 1],
+    mask.
     """
     image = rgb.permute(0, 3, 1, 2).to(torch.float32).div_(255).sub_(0.5)
-    if not config.uses_depth:
-        return image.contiguous(memory_format=torch.channels_last)
-    if depth is None:
-        disparity = torch.zeros_like(image[:, :1])
-    else:
+    planes = [image]
+    disparity = torch.zeros_like(image[:, :1])
+    if depth is not None:
         metres = depth.to(torch.float32)
         if not depth.is_floating_point():
             metres = metres / 1000
         known = torch.isfinite(metres) & (metres > 0)
         disparity = torch.where(known, NEAR / metres.clamp_min(NEAR), torch.zeros(())).unsqueeze(1)
-    return torch.cat([image, disparity], 1).contiguous(memory_format=torch.channels_last)
+    if config.uses_depth:
+        planes.append(disparity)
+    if config.uses_mask:
+        if mask is None:
+            mask = torch.where(disparity[:, 0] > 0, 1.0, COLOUR_ALONE)
+        planes.append(mask.to(torch.float32).unsqueeze(1))
+    return torch.cat(planes, 1).contiguous(memory_format=torch.channels_last)
 
 
 class ConvEncoder(nn.Module):

@@ -84,13 +84,13 @@ class WorldModel(nn.Module):
         # Sorted surprise scores of held-out ordinary frames: what p-values are read from.
         self.register_buffer("surprise_quantiles", torch.linspace(-3, 3, 513))
 
-    def encode(self, rgb: Tensor, depth: Tensor | None = None) -> Tensor:
-        """rgb: (N, H, W, 3) uint8. depth: (N, H, W) metres or uint16 mm.
+    def encode(self, rgb: Tensor, depth: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+        """rgb: (N, H, W, 3) uint8. depth: (N, H, W) metres or uint16 mm. mask: (N, H, W), see ``encoder.to_input``.
 
         Returns latents (N, V), V = config.vector_dim: what is foretold, the descriptor of the place, the layout of the
         view.
         """
-        return self.latent(to_input(rgb, depth, self.config))
+        return self.latent(to_input(rgb, depth, self.config, mask))
 
     def latent(self, images: Tensor) -> Tensor:
         """The same of what ``encoder.to_input`` made: (N, C, H, W) -> (N, V)."""

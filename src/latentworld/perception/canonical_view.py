@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from latentworld.model.encoder import COLOUR_ALONE
 from latentworld.perception.camera_tables import SEES, ColourTable, DepthTable, check, is_measured, is_view, square
 from latentworld.perception.rectification import fitted
 from latentworld.perception.view_drawing import GREY, Drawing, Drawn, Points
@@ -38,6 +39,11 @@ class Seen:
     rgb: np.ndarray
     depth: np.ndarray | None
     known: np.ndarray
+
+    @property
+    def mask(self) -> np.ndarray:
+        """(S, S) float32, as the encoder reads it: 1 where depth was measured, less where colour alone was seen."""
+        return self.known.astype(np.float32) * (1.0 if self.depth is not None else COLOUR_ALONE)
 
 
 class CanonicalView:

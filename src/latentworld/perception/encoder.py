@@ -35,14 +35,13 @@ class PerceptionEncoder:
         for frame in frames:
             check(frame)
         if self.view is None:
-            rgb, depth = self._cut(frames[0])
+            (rgb, depth), mask = self._cut(frames[0]), None
         else:
             seen = self.view.look(frames)
-            rgb, depth = seen.rgb, seen.depth
+            rgb, depth, mask = seen.rgb, seen.depth, seen.mask
         with torch.inference_mode():
-            pixels = torch.from_numpy(rgb).unsqueeze(0)
-            metres = torch.from_numpy(depth).unsqueeze(0) if depth is not None and self.model.config.uses_depth else None
-            vector = self.model.encode(pixels, metres)[0].numpy()
+            parts = (None if part is None else torch.from_numpy(part).unsqueeze(0) for part in (rgb, depth, mask))
+            vector = self.model.encode(*parts)[0].numpy()
         return Latent(frames[0].stamp, self.model.model_id, vector, time.perf_counter() - began)
 
     def _cut(self, frame: Frame) -> tuple[np.ndarray, np.ndarray | None]:

@@ -15,12 +15,14 @@ from nav_msgs.msg import Path
 from rclpy.task import Future
 
 from latentworld.parameters import parameter
-from latentworld.perception.encoder import PerceptionEncoder
-from latentworld.ros import images, qos
+from latentworld.robot_file import DEFAULT
+from latentworld.ros import images, qos, robots
 from latentworld.ros.channel import Bus
 from latentworld.ros.codecs import PLAN, STATE, from_pose2d, to_header
 from latentworld.ros.diagnostics import WARN
+from latentworld.ros.eyes import Eyes
 from latentworld.ros.goals import Code, Drive, GoalRefused, GoalServer
+from latentworld.ros.lenses import Lenses
 from latentworld.ros.models import world_model
 from latentworld.ros.node import ManagedNode, said
 from latentworld.ros.process import run
@@ -39,6 +41,7 @@ HANGS = 1.0  # s that a job of the faculties may take
 
 @dataclass(frozen=True, slots=True)
 class ActionSelectorParameters:
+    robot: str = parameter(DEFAULT, robots.PARAMETER)
     checkpoint: str = parameter("", "path of a checkpoint; empty: the shipped one")
     deadline: float = parameter(0.08, "s of wall time a plan may take", 0.001, 5.0)
     goal_tolerance: float = parameter(0.3, "m, where a goal names none", 0.01, 10.0)
@@ -61,16 +64,25 @@ class ActionSelectorNode(ManagedNode):
 
     def __init__(self, bus: Bus | None = None, worker: Worker | None = None, **options: Any) -> None:
         super().__init__("action_selector", bus, worker, **options)
+        self._remote = self._memory = self._goals = self._path = None
 
     def configure(self) -> None:
         p = self.parameters
-        self._remote, self._memory, self._goals = None, self.create_client(QueryMemory, "query_memory"), None
+        robot = robots.described(p.robot)
         model = self.worker.call(lambda: world_model(p.checkpoint), timeout=120.0)
         simulator = self.bus.services.get(self.resolve_service_name("simulate"))
         if simulator is None:
-            simulator = self._remote = RemoteSimulator(self, model)
-        self._encoder = PerceptionEncoder(model)
-        self._selector = ActionSelector(simulator, p.selection, GoalLocator(model))
+            simulator = self._remote = RemoteSimulator(self, model, robot)
+        elif simulator.robot != robot:
+            raise LatentworldError(
+                f"parameter 'robot' of {self.get_name()}: expected that of the consequence_simulator beside it, "
+                f"{simulator.robot.name}, got {robot.name}"
+            )
+        self._feeds, _ = robots.seen_by(robot)
+        self._lenses = Lenses(self, robot, self._feeds[:1])  # goal images are the first camera's
+        self._eyes = Eyes(model, self._lenses)
+        self._selector = ActionSelector(simulator, p.selection, GoalLocator(model), robot)
+        self._memory = self.create_client(QueryMemory, "query_memory")
         self._plans = self.output(PLAN, "plan", qos.belief())
         self._path = self.create_lifecycle_publisher(Path, "plan_path", qos.belief())
         self._goals = GoalServer(self, self._resolve, p.goal_timeout, p.trouble_timeout)
@@ -81,6 +93,7 @@ class ActionSelectorNode(ManagedNode):
         self._planned_for: Drive | None = None
         self._published, self._thought, self._beats = 0.0, time.monotonic(), 0  # when last: any plan, one from a state
         self.input(STATE, "world_state", qos.belief(), self._on_state)
+        self._lenses.listen()
         self.every(HEARTBEAT, self._heartbeat)
 
     def deactivate(self) -> None:
@@ -91,9 +104,11 @@ class ActionSelectorNode(ManagedNode):
         for part in (self._remote, self._goals):
             if part is not None:
                 part.destroy()
-        self.destroy_client(self._memory)
-        self.destroy_lifecycle_publisher(self._path)
-        self._selector = self._encoder = None
+        if self._memory is not None:
+            self.destroy_client(self._memory)
+        if self._path is not None:
+            self.destroy_lifecycle_publisher(self._path)
+        self._remote = self._memory = self._goals = self._path = self._selector = self._eyes = None
 
     def _on_state(self, state: WorldState) -> None:
         self.work(lambda: self._plan(state), slot="plan")
@@ -168,7 +183,8 @@ class ActionSelectorNode(ManagedNode):
         """A plan to stand still. Its stamps are those of the last state: they must not overtake the next."""
         state = self._state
         known = (0, 0, "") if state is None else (state.stamp, state.observation_stamp, state.model_id)
-        still = ActionSequence(self.parameters.selection.dt, np.zeros((1, 2), np.float32))
+        axes = self._selector.axes
+        still = ActionSequence(self.parameters.selection.dt, np.zeros((1, len(axes)), np.float32), axes)
         self._publish(Plan(*known, status, still, None, message=message))
 
     async def _resolve(self, request: ReachGoal.Goal) -> Goal:
@@ -208,7 +224,7 @@ class ActionSelectorNode(ManagedNode):
 
         def encode() -> None:
             try:
-                self._goals.settle(latent, self._encoder.encode(Frame(self.now(), rgb, depth)))
+                self._goals.settle(latent, self._eyes.encode(Frame(self.now(), rgb, depth)))
             except LatentworldError as error:
                 self._goals.settle(latent, _invalid(str(error)))
 

@@ -17,7 +17,7 @@ from latentworld.model.object_finder import ObjectFinder
 from latentworld.perception.encoder import PerceptionEncoder
 from latentworld.perception.objects import ObjectDetector
 from latentworld.ros import bag, images
-from latentworld.ros.codecs import action_from_stamped, from_time, odometry_from_message
+from latentworld.ros.codecs import action_from_stamped, action_from_twist, from_time, odometry_from_message
 from latentworld.ros.pairing import FramePairer
 from latentworld.tracking.tracker import WorldStateTracker
 from latentworld.types import NANOSECONDS, Action, Frame, LatentworldError
@@ -87,5 +87,4 @@ def _frames(path: Path, topics: Topics, tracker: WorldStateTracker, with_depth: 
 def _action(heard: bag.Heard) -> Action:
     if isinstance(heard.message, TwistStamped) and heard.message.header.stamp.sec:
         return action_from_stamped(heard.message)
-    twist = getattr(heard.message, "twist", heard.message)
-    return Action(heard.sent, twist.linear.x, twist.angular.z)
+    return action_from_twist(getattr(heard.message, "twist", heard.message), heard.sent)

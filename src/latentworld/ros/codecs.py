@@ -87,8 +87,10 @@ def state_to_message(state: WorldState) -> msg.WorldState:
         pose=to_pose2d(state.pose),
         linear=float(state.velocity[0]),
         angular=float(state.velocity[1]),
+        lateral=float(state.velocity[2]),
         commanded_linear=float(state.command[0]),
         commanded_angular=float(state.command[1]),
+        commanded_lateral=float(state.command[2]),
         surprise=float(state.surprise),
         p_value=float(state.p_value),
         uncertainty=float(state.uncertainty),
@@ -102,8 +104,8 @@ def state_from_message(message: msg.WorldState) -> WorldState:
         observation_stamp=from_time(message.observation_stamp),
         model_id=message.model_id,
         pose=from_pose2d(message.pose),
-        velocity=np.array([message.linear, message.angular]),
-        command=np.array([message.commanded_linear, message.commanded_angular]),
+        velocity=np.array([message.linear, message.angular, message.lateral]),
+        command=np.array([message.commanded_linear, message.commanded_angular, message.commanded_lateral]),
         belief=from_tensor(message.belief, "belief", None),
         surprise=message.surprise,
         p_value=message.p_value,
@@ -223,30 +225,36 @@ def odometry_to_message(odometry: Odometry) -> OdometryMessage:
     message = OdometryMessage(header=to_header(odometry.stamp, "odom"), child_frame_id="base_link")
     message.pose.pose.position.x, message.pose.pose.position.y = float(odometry.pose[0]), float(odometry.pose[1])
     message.pose.pose.orientation = quaternion_of_yaw(float(odometry.pose[2]))
-    message.twist.twist.linear.x, message.twist.twist.angular.z = float(odometry.linear), float(odometry.angular)
+    message.twist.twist = twist_of(odometry.linear, odometry.angular, odometry.lateral)
     return message
 
 
 def odometry_from_message(message: OdometryMessage) -> Odometry:
     position, twist = message.pose.pose.position, message.twist.twist
     pose = np.array([position.x, position.y, yaw_of_quaternion(message.pose.pose.orientation)])
-    if not (np.isfinite(pose).all() and math.isfinite(twist.linear.x) and math.isfinite(twist.angular.z)):
+    speeds = twist.linear.x, twist.angular.z, twist.linear.y
+    if not (np.isfinite(pose).all() and np.isfinite(speeds).all()):
         raise LatentworldError("odometry: expected finite numbers, got NaN or infinity")
-    return Odometry(from_time(message.header.stamp), pose, twist.linear.x, twist.angular.z)
+    return Odometry(from_time(message.header.stamp), pose, *speeds)
 
 
-def twist_of(linear: float, angular: float) -> Twist:
+def twist_of(linear: float, angular: float, lateral: float = 0.0) -> Twist:
     twist = Twist()
-    twist.linear.x, twist.angular.z = float(linear), float(angular)
+    twist.linear.x, twist.linear.y, twist.angular.z = float(linear), float(lateral), float(angular)
     return twist
 
 
+def action_from_twist(twist: Twist, stamp: int) -> Action:
+    return Action(stamp, twist.linear.x, twist.angular.z, twist.linear.y)
+
+
 def stamped_from_action(action: Action) -> TwistStamped:
-    return TwistStamped(header=to_header(action.stamp, "base_link"), twist=twist_of(action.linear, action.angular))
+    twist = twist_of(action.linear, action.angular, action.lateral)
+    return TwistStamped(header=to_header(action.stamp, "base_link"), twist=twist)
 
 
 def action_from_stamped(message: TwistStamped) -> Action:
-    return Action(from_time(message.header.stamp), message.twist.linear.x, message.twist.angular.z)
+    return action_from_twist(message.twist, from_time(message.header.stamp))
 
 
 LATENT = Codec(msg.LatentObservation, latent_to_message, latent_from_message)

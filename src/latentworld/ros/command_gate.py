@@ -7,17 +7,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from latentworld.parameters import parameter
-from latentworld.ros import commands, qos
+from latentworld.robot_file import DEFAULT
+from latentworld.ros import commands, qos, robots
 from latentworld.ros.codecs import PLAN
 from latentworld.ros.diagnostics import ERROR
 from latentworld.ros.node import ManagedNode
 from latentworld.ros.process import go_ahead_of_others, run
 from latentworld.selection.guard import Guard, GuardParameters, Reason, Verdict
-from latentworld.types import Action, Plan, PlanStatus, seconds
+from latentworld.types import Action, LatentworldError, Plan, PlanStatus, seconds
 
 
 @dataclass(frozen=True, slots=True)
 class CommandGateParameters:
+    robot: str = parameter(DEFAULT, robots.PARAMETER)
     rate: float = parameter(50.0, "Hz of commands", 1.0, 200.0)
     enable_stamped_cmd_vel: bool = parameter(True, commands.STAMPED)
     guard: GuardParameters = GuardParameters()
@@ -28,9 +30,14 @@ class CommandGateNode(ManagedNode):
 
     def __init__(self, **options: Any) -> None:
         super().__init__("command_gate", **options)
+        self._commands: commands.CommandPublisher | None = None
 
     def configure(self) -> None:
-        self._guard = Guard(self.parameters.guard)
+        robot = robots.described(self.parameters.robot)
+        try:
+            self._guard = Guard(self.parameters.guard, robot.base)
+        except LatentworldError as error:
+            raise LatentworldError(f"robot {self.parameters.robot}: {error}") from None
         self._commands = commands.CommandPublisher(self, self.parameters.enable_stamped_cmd_vel)
 
     def activate(self) -> None:
@@ -44,7 +51,9 @@ class CommandGateNode(ManagedNode):
         self._commands.stop()
 
     def cleanup(self) -> None:
-        self._commands.destroy()
+        if self._commands is not None:
+            self._commands.destroy()
+        self._commands = None
 
     def watch(self) -> None:
         commands.check_type(self, self.parameters.enable_stamped_cmd_vel)
@@ -61,7 +70,7 @@ class CommandGateNode(ManagedNode):
     def _tick(self) -> None:
         now = self.now()
         verdict = self._guard.tick(now, time.monotonic())
-        self._commands.send(Action(now, verdict.linear, verdict.angular))
+        self._commands.send(Action(now, verdict.linear, verdict.angular, verdict.lateral))
         self.diagnostics.count("commands")
         self._say(verdict)
 

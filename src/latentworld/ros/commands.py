@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from geometry_msgs.msg import Twist, TwistStamped
 
 from latentworld.ros import qos
-from latentworld.ros.codecs import action_from_stamped, stamped_from_action, twist_of
+from latentworld.ros.codecs import action_from_stamped, action_from_twist, stamped_from_action
 from latentworld.ros.diagnostics import ERROR
 from latentworld.ros.node import ManagedNode
 from latentworld.types import Action
@@ -25,8 +26,8 @@ class CommandPublisher:
         self._publisher = node.create_publisher(TwistStamped if stamped else Twist, "cmd_vel", qos.command())
 
     def send(self, action: Action) -> None:
-        message = stamped_from_action(action) if self._stamped else twist_of(action.linear, action.angular)
-        self._publisher.publish(message)
+        message = stamped_from_action(action)
+        self._publisher.publish(message if self._stamped else message.twist)
 
     def stop(self) -> None:
         """Zeros, often and long enough: DDS forgets what a reader has not yet taken when the writer goes."""
@@ -42,11 +43,8 @@ def listen(node: ManagedNode, stamped: bool, callback: Callable[[Action], None])
     """Hear the commands on cmd_vel. A stamp of zero, or no stamp, means now."""
 
     def received(message: Twist | TwistStamped) -> None:
-        if stamped:
-            action = action_from_stamped(message)
-            callback(action if action.stamp else Action(node.now(), action.linear, action.angular))
-        else:
-            callback(Action(node.now(), message.linear.x, message.angular.z))
+        action = action_from_stamped(message) if stamped else action_from_twist(message, 0)
+        callback(action if action.stamp else replace(action, stamp=node.now()))
 
     node.listen(TwistStamped if stamped else Twist, "cmd_vel", qos.odometry(), received)
 

@@ -10,7 +10,8 @@ from latentworld_ros.srv import Simulate
 
 from latentworld.consequence.simulator import ConsequenceSimulator
 from latentworld.parameters import parameter
-from latentworld.ros import qos
+from latentworld.robot_file import DEFAULT
+from latentworld.ros import qos, robots
 from latentworld.ros.channel import Bus
 from latentworld.ros.codecs import STATE, consequences_to_messages, sequence_from_message, state_from_message, to_time
 from latentworld.ros.models import world_model
@@ -25,6 +26,7 @@ TENSORS = ("poses", "contact", "drop", "clearance", "uncertainty", "doubt")
 
 @dataclass(frozen=True, slots=True)
 class ConsequenceSimulatorParameters:
+    robot: str = parameter(DEFAULT, robots.PARAMETER)
     checkpoint: str = parameter("", "path of a checkpoint; empty: the shipped one")
     device: str = parameter("cpu", "of torch, on which futures are imagined: cpu, cuda or cuda:1")
     timeout: float = parameter(2.0, "s that an answer may take", 0.01, 60.0)
@@ -35,10 +37,11 @@ class ConsequenceSimulatorNode(ManagedNode):
 
     def __init__(self, bus: Bus | None = None, worker: Worker | None = None, **options: Any) -> None:
         super().__init__("consequence_simulator", bus, worker, **options)
+        self._name = self.resolve_service_name("simulate")
 
     def configure(self) -> None:
+        self._robot = robots.described(self.parameters.robot)
         self._simulator = self.worker.call(self._load, timeout=120.0)
-        self._name = self.resolve_service_name("simulate")
         self.bus.services[self._name] = self._simulator
 
     def activate(self) -> None:
@@ -51,18 +54,19 @@ class ConsequenceSimulatorNode(ManagedNode):
         self._simulator = None
 
     def _load(self) -> ConsequenceSimulator:
-        simulator = ConsequenceSimulator(world_model(self.parameters.checkpoint), self.parameters.device)
+        model = world_model(self.parameters.checkpoint)
+        simulator = ConsequenceSimulator(model, self._robot, self.parameters.device)
         config = simulator.model.config
         start = WorldState(
             0,
             0,
             simulator.model.model_id,
             np.zeros(3),
-            np.zeros(2),
-            np.zeros(2),
+            np.zeros(3),
+            np.zeros(3),
             np.zeros(config.belief_dim, np.float32),
         )
-        simulator.simulate(start, np.zeros((64, 12, 2), np.float32), config.imagination_dt)
+        simulator.simulate(start, np.zeros((64, 12, simulator.axes), np.float32), config.imagination_dt)
         return simulator
 
     def _on_state(self, state: WorldState) -> None:
@@ -74,11 +78,11 @@ class ConsequenceSimulatorNode(ManagedNode):
             state = state_from_message(request.state) if request.state.model_id else self._newest
             if state is None:
                 raise LatentworldError("simulate: expected a state, got none and no world_state has come yet")
-            bulk = len(request.values.shape) > 0
+            bulk, axes = len(request.values.shape) > 0, self._robot.base.axes
             if bulk:
-                values, dt = from_tensor(request.values, "values", None, None, 2), request.dt
+                values, dt = from_tensor(request.values, "values", None, None, len(axes)), request.dt
             else:
-                values, dt = _stacked([sequence_from_message(c) for c in request.candidates])
+                values, dt = _stacked([sequence_from_message(c) for c in request.candidates], axes)
             consequences = self.worker.call(
                 lambda: self._simulator.simulate(state, values, dt, request.with_latents), self.parameters.timeout
             )
@@ -96,15 +100,15 @@ class ConsequenceSimulatorNode(ManagedNode):
         return response
 
 
-def _stacked(sequences: list) -> tuple[np.ndarray, float]:
-    """(K, H, 2) and dt of sequences that must agree in names, dt and length."""
+def _stacked(sequences: list, axes: tuple[str, ...]) -> tuple[np.ndarray, float]:
+    """(K, H, A) of these axes and dt of sequences that must agree in names, dt and length."""
     if not sequences:
         raise LatentworldError("simulate: expected candidates or values, got neither")
     first = sequences[0]
     for k, sequence in enumerate(sequences):
-        if sequence.names != ("linear.x", "angular.z"):
+        if sequence.names != axes:
             raise LatentworldError(
-                f"candidates[{k}]: expected names linear.x, angular.z, got {', '.join(sequence.names)}"
+                f"candidates[{k}]: expected names {', '.join(axes)}, got {', '.join(sequence.names)}"
             )
         if sequence.dt != first.dt or sequence.values.shape != first.values.shape:
             wanted, got = (

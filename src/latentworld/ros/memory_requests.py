@@ -10,10 +10,9 @@ import numpy as np
 from latentworld_ros.srv import ForgetMemory, QueryMemory, QueryObjects
 
 from latentworld.memory import MemoryAnswer, MemoryQuery, RememberedObject, VisualMemory
-from latentworld.perception.encoder import PerceptionEncoder
-from latentworld.perception.objects import ObjectDetector
 from latentworld.ros import images
 from latentworld.ros.codecs import from_time
+from latentworld.ros.eyes import Eyes, Finder
 from latentworld.ros.tensors import from_tensor
 from latentworld.types import Frame, Latent, LatentworldError, Objects
 
@@ -24,11 +23,10 @@ class MemoryRequests:
     """Raises LatentworldError for what can't be asked, or isn't there."""
 
     def __init__(
-        self, memory: VisualMemory, encoder: PerceptionEncoder, detector: ObjectDetector | None,
-        call: Callable[[Callable[[], Any]], Any],
-    ):  # fmt: skip
-        """detector: ``None`` where no things are kept track of. call: runs what takes a model, on its thread."""
-        self.memory, self._encoder, self._detector, self._call = memory, encoder, detector, call
+        self, memory: VisualMemory, eyes: Eyes, finder: Finder | None, call: Callable[[Callable[[], Any]], Any]
+    ):
+        """finder: ``None`` where no things are kept track of. call: runs what takes a model, on its thread."""
+        self.memory, self._eyes, self._finder, self._call = memory, eyes, finder, call
 
     def answer(self, request: QueryMemory.Request) -> MemoryAnswer:
         """To a question for keyframes."""
@@ -57,12 +55,13 @@ class MemoryRequests:
         )[: request.limit or THINGS]
 
     def _shown(self, request: QueryObjects.Request) -> Objects:
-        if self._detector is None:
-            raise LatentworldError("image: expected finder.enabled: true, to find things in it, got false")
+        if self._finder is None:
+            wanted = "finder.enabled: true and a robot with a camera that measures depth"
+            raise LatentworldError(f"image: expected {wanted}, to find things in it, got none")
         if not request.depth.data:
             raise LatentworldError("depth: expected that of the image, got none")
         frame = Frame(0, images.colour(request.image, "image"), images.depth(request.depth, "depth"))
-        return self._call(lambda: self._detector.find(frame))
+        return self._call(lambda: self._finder.find(frame))
 
     def query(self, request: QueryMemory.Request) -> MemoryQuery:
         """What a question asks for, when it names no keyframe."""
@@ -94,7 +93,7 @@ class MemoryRequests:
         return number
 
     def _latent(self, request: QueryMemory.Request | ForgetMemory.Request) -> Latent | None:
-        config = self._encoder.model.config
+        config = self._eyes.model.config
         has_image, has_latent = bool(request.image.data), bool(request.latent.data)
         if has_image and has_latent:
             raise LatentworldError("image, latent: expected one of them, got both")
@@ -107,4 +106,4 @@ class MemoryRequests:
         rgb = images.colour(request.image, "image")
         depth = images.depth(request.depth, "depth") if request.depth.data else None
         frame = Frame(from_time(request.image.header.stamp), rgb, depth)
-        return self._call(lambda: self._encoder.encode(frame)).first(config.kept_dim)
+        return self._call(lambda: self._eyes.encode(frame)).first(config.kept_dim)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import Any, NamedTuple
 
-from latentworld.types import Latent, WorldState
+import numpy as np
+
+from latentworld.types import NANOSECONDS, Latent, WorldState, seconds
 
 MOST = 8  # of each that wait for the others
-LASTING = 1_000_000_000  # ns since the last depth for which it is expected to come again
+LASTING = NANOSECONDS  # ns since the last depth for which it is expected to come again
+CARRIED = 0.5  # s that a belief may have been carried on past its exposure and still tell where that was
 
 
 class Moment(NamedTuple):
@@ -22,7 +27,8 @@ class Moment(NamedTuple):
 class Moments:
     """Answers each moment once: when it is complete, or, without all of it, when the next one's belief has come.
 
-    Depth belongs to it where any came of late. Beliefs that were carried on past their exposure are of no moment.
+    Depth belongs to it where any came of late. A belief that was carried on, as a late camera's are, counts as that of
+    its exposure, once.
     """
 
     def __init__(self, depth_tolerance: int = 0) -> None:
@@ -32,9 +38,14 @@ class Moments:
         self._states: dict[int, WorldState] = {}
         self._latents: dict[int, Latent] = {}
         self._pictures: dict[int, Any] = {}
+        self._exposed: int | None = None  # of the newest belief
 
     def state(self, state: WorldState) -> list[Moment]:
-        return self._add(self._states, state.stamp, state) if state.stamp == state.observation_stamp else []
+        exposed, ahead = state.observation_stamp, seconds(state.stamp - state.observation_stamp)
+        if ahead != 0 and (exposed == self._exposed or not 0 < ahead <= CARRIED):
+            return []
+        self._exposed = exposed
+        return self._add(self._states, exposed, _taken_back(state, ahead) if ahead else state)
 
     def latent(self, latent: Latent) -> list[Moment]:
         return self._add(self._latents, latent.stamp, latent)
@@ -69,3 +80,13 @@ class Moments:
         nearest = min(self._depths, key=lambda other: abs(other - stamp), default=None)
         near = nearest is not None and abs(nearest - stamp) <= self._tolerance
         return self._depths[nearest] if near else None
+
+
+def _taken_back(state: WorldState, ahead: float) -> WorldState:
+    """A belief that was carried on for so many seconds, at the pose of its exposure."""
+    x, y, yaw = state.pose
+    linear, angular, lateral = (float(v) * ahead for v in state.velocity)
+    heading = yaw - angular / 2
+    c, s = math.cos(heading), math.sin(heading)
+    pose = np.array([x - linear * c + lateral * s, y - linear * s - lateral * c, yaw - angular])
+    return replace(state, stamp=state.observation_stamp, pose=pose)

@@ -1,4 +1,4 @@
-"""Colour and depth of one exposure, found by their stamps."""
+"""Pictures of one moment, found by their stamps: colour and depth of a camera, frames of several cameras."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections import deque
 import numpy as np
 
 from latentworld.types import Frame
+
+PATIENCE = 3  # frames of the first camera that wait in vain for another one, after which none waits for it
 
 
 class FramePairer:
@@ -42,3 +44,65 @@ class FramePairer:
             return None
         self._waiting, self.missed = None, 0
         return Frame(stamp, rgb, depth, frame_id)
+
+
+class FrameGatherer:
+    """Newest wins: a frame of the first camera waits for those of the others until its next one comes, then it is given
+    up. A camera that was waited for in vain ``PATIENCE`` times is left out until it is in time again.
+
+    tolerance: ns between stamps of two cameras.
+    """
+
+    def __init__(self, cameras: int, tolerance: int) -> None:
+        self._tolerance = tolerance
+        self._waiting: Frame | None = None
+        self._others: list[deque[Frame]] = [deque(maxlen=4) for _ in range(cameras - 1)]
+        self._missed = [0] * (cameras - 1)  # frames of the first camera without one of each, one after the other
+
+    @property
+    def absent(self) -> list[int]:
+        """Numbers of the cameras that are left out."""
+        return [i for i, missed in enumerate(self._missed, 1) if missed >= PATIENCE]
+
+    def take(self, camera: int, frame: Frame) -> list[Frame] | None:
+        """A frame has come; those of one moment, the first camera's first, once they are together."""
+        if camera > 0:
+            self._others[camera - 1].append(frame)
+        else:
+            if self._waiting is not None:
+                self._count(self._nearest(self._waiting))
+            self._waiting = frame
+        if self._waiting is None:
+            return None
+        found = self._nearest(self._waiting)
+        if any(other is None and missed < PATIENCE for other, missed in zip(found, self._missed, strict=True)):
+            return None
+        self._count(found)
+        first, self._waiting = self._waiting, None
+        return [first, *(other for other in found if other is not None)]
+
+    def _nearest(self, first: Frame) -> list[Frame | None]:
+        """Of each other camera, the frame nearest in time, if it is near."""
+        nearest = [min(frames, key=lambda f: abs(f.stamp - first.stamp), default=None) for frames in self._others]
+        return [f if f is not None and abs(f.stamp - first.stamp) <= self._tolerance else None for f in nearest]
+
+    def _count(self, found: list[Frame | None]) -> None:
+        self._missed = [missed + 1 if f is None else 0 for f, missed in zip(found, self._missed, strict=True)]
+
+
+class Pace:
+    """Thins out what comes more often than every ``period`` ns, evenly on average."""
+
+    EARLY = 0.4  # share of the period that one may come before it is due
+
+    def __init__(self, period: int) -> None:
+        self._period = period
+        self._last = self._due = None
+
+    def admits(self, stamp: int) -> bool:
+        if self._last is None or stamp < self._last:  # the first, or the clock went back
+            self._due = stamp
+        if stamp < self._due - self.EARLY * self._period:
+            return False
+        self._last, self._due = stamp, max(self._due, stamp - self.EARLY * self._period) + self._period
+        return True

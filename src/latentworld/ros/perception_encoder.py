@@ -1,34 +1,46 @@
-"""camera/image_raw, camera/depth/image_raw -> latent_observation. The newest wins; a bad frame is named and dropped."""
+"""The cameras' pictures (or, without a camera, scan) -> latent_observation, as the model's own camera would see them.
+
+The newest wins; what comes faster than the model was made for is thinned out.
+"""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import LaserScan
 
 from latentworld.parameters import parameter
-from latentworld.perception.encoder import PerceptionEncoder
-from latentworld.ros import images, qos
+from latentworld.robot import Camera
+from latentworld.robot_file import DEFAULT
+from latentworld.ros import qos, robots
+from latentworld.ros.camera_input import CameraInput
 from latentworld.ros.channel import Bus
 from latentworld.ros.codecs import LATENT, from_time
 from latentworld.ros.diagnostics import ERROR, WARN
+from latentworld.ros.eyes import Eyes, lidar_of
+from latentworld.ros.lenses import Lenses
 from latentworld.ros.models import world_model
 from latentworld.ros.node import ManagedNode
-from latentworld.ros.pairing import FramePairer
+from latentworld.ros.pairing import FrameGatherer, Pace
 from latentworld.ros.process import run
 from latentworld.ros.worker import Worker
-from latentworld.types import Frame, LatentworldError, seconds, stamp_of
+from latentworld.types import Frame, Latent, LatentworldError, seconds, stamp_of
+
+PACE = 0.9  # of the model's period, so that a camera of just that period, or a little faster, loses no frame
 
 
 @dataclass(frozen=True, slots=True)
 class PerceptionEncoderParameters:
+    robot: str = parameter(DEFAULT, robots.PARAMETER)
     checkpoint: str = parameter("", "path of a checkpoint; empty: the shipped one")
-    use_depth: bool = parameter(True, "pair depth with colour, where the model can use it")
+    use_depth: bool = parameter(True, "pair depth with colour, where the robot has it and the model can use it")
     depth_tolerance: float = parameter(0.03, "s between the stamps of colour and depth", 0.0, 1.0)
-    camera_timeout: float = parameter(2.0, "s without an image until it is an error", 0.1, 60.0)
+    cameras_tolerance: float = parameter(0.05, "s between the stamps of several cameras", 0.0, 1.0)
+    camera_timeout: float = parameter(2.0, "s without an image, or a scan, until it is an error", 0.1, 60.0)
 
 
 class PerceptionEncoderNode(ManagedNode):
@@ -38,79 +50,95 @@ class PerceptionEncoderNode(ManagedNode):
         super().__init__("perception_encoder", bus, worker, **options)
 
     def configure(self) -> None:
-        self._encoder = self.worker.call(self._load, timeout=120.0)
+        robot = robots.described(self.parameters.robot)
+        self._feeds, self._lidar = robots.seen_by(robot)
+        self._lenses = Lenses(self, robot, self._feeds)
+        self._eyes = self.worker.call(self._load, timeout=120.0)
         self._latents = self.output(LATENT, "latent_observation", qos.latent())
-        self._image_topic = self.resolve_topic_name("camera/image_raw")
-        self._depth_topic = self.resolve_topic_name("camera/depth/image_raw")
+        self._topic = self.resolve_topic_name(self._feeds[0].image if self._feeds else robots.SCAN)
+        robots.announce(self, robot)
 
     def activate(self) -> None:
-        self._pairer = None
-        self._received = time.monotonic()
-        self.listen(Image, "camera/image_raw", qos.camera(), self._on_image)
-        if self.parameters.use_depth and self._encoder.model.config.uses_depth:
-            self._pairer = FramePairer(stamp_of(self.parameters.depth_tolerance))
-            self.listen(Image, "camera/depth/image_raw", qos.camera(), self._on_depth)
+        p = self.parameters
+        self._pace = Pace(round(PACE * stamp_of(self._eyes.model.config.camera_period)))
+        self._gatherer = FrameGatherer(len(self._feeds), stamp_of(p.cameras_tolerance))
+        self._cameras = [
+            CameraInput(
+                self, feed, self._lenses, self._with_depth(feed.camera), p.depth_tolerance, p.camera_timeout,
+                partial(self._on_frame, number),
+            )
+            for number, feed in enumerate(self._feeds)
+        ]  # fmt: skip
+        self._lenses.listen()
+        self._scanned = time.monotonic()
+        if self._lidar is not None:
+            self.listen(LaserScan, robots.SCAN, qos.camera(), self._on_scan)
 
     def cleanup(self) -> None:
-        self._encoder = None
+        self._eyes = None
 
     def watch(self) -> None:
-        silence = time.monotonic() - self._received
-        if silence > self.parameters.camera_timeout:
-            self.diagnostics.problem("camera", ERROR, f"no image on {self._image_topic} for {silence:.1f} s")
-        if self._pairer is not None and self._pairer.missed >= 3:
-            nearest = self._pairer.nearest
-            got = "none" if nearest is None else f"the nearest {seconds(nearest):.3f} s away"
-            wanted = (
-                f"{self._depth_topic}: expected depth within {self.parameters.depth_tolerance} s of {self._image_topic}"
-            )
-            self.diagnostics.problem("depth", ERROR, f"{wanted}, got {got} (no depth camera? set use_depth: false)")
-
-    def _load(self) -> PerceptionEncoder:
-        encoder = PerceptionEncoder(world_model(self.parameters.checkpoint))
-        side = encoder.model.config.image_size
-        encoder.encode(Frame(0, np.zeros((side, side, 3), np.uint8), np.ones((side, side), np.float32)))
-        return encoder
-
-    def _on_image(self, message: Image) -> None:
-        self._received = time.monotonic()
-        self.diagnostics.clear("camera")
-        self.diagnostics.count("images")
-        try:
-            rgb = images.colour(message, self._image_topic)
-        except LatentworldError as error:
-            self.diagnostics.problem("image", ERROR, str(error))
-            return
-        self.diagnostics.clear("image")
-        stamp = from_time(message.header.stamp)
-        if self._pairer is None:
-            self._take(Frame(stamp, rgb, None, message.header.frame_id))
+        for camera in self._cameras:
+            camera.watch()
+        absent = [self._cameras[number].topic for number in self._gatherer.absent]
+        if absent:
+            wanted = f"expected a frame within {self.parameters.cameras_tolerance} s of {self._topic}"
+            self.diagnostics.problem("cameras", WARN, f"{', '.join(absent)}: {wanted}, got none: the view is narrower")
         else:
-            self._take(self._pairer.image(stamp, rgb, message.header.frame_id))
+            self.diagnostics.clear("cameras")
+        silence = time.monotonic() - self._scanned
+        if self._lidar is not None and silence > self.parameters.camera_timeout:
+            self.diagnostics.problem("scan", ERROR, f"no scan on {self._topic} for {silence:.1f} s")
 
-    def _on_depth(self, message: Image) -> None:
+    def _with_depth(self, camera: Camera) -> bool:
+        return camera.depth is not None and self.parameters.use_depth and self._uses_depth
+
+    def _load(self) -> Eyes:
+        """Warm: with the tables of all cameras made."""
+        eyes = Eyes(world_model(self.parameters.checkpoint), self._lenses)
+        self._uses_depth = eyes.model.config.uses_depth
+        if self._feeds:
+            eyes.encode([self._empty(feed.camera) for feed in self._feeds])
+        else:
+            eyes.encode_scan(np.full(self._lidar.beams, np.inf), self._lidar, 0)
+        return eyes
+
+    def _empty(self, camera: Camera) -> Frame:
+        picture, depth = camera.intrinsics, None
+        if self._with_depth(camera):
+            size = camera.depth.intrinsics or picture
+            depth = np.ones((size.height, size.width), np.float32)
+        return Frame(0, np.zeros((picture.height, picture.width, 3), np.uint8), depth, camera.name)
+
+    def _on_frame(self, number: int, frame: Frame) -> None:
+        frames = self._gatherer.take(number, frame)
+        if frames and self._due(frames[0].stamp):
+            self.work(lambda: self._publish(self._eyes.encode(frames)), slot="frame")
+
+    def _on_scan(self, message: LaserScan) -> None:
+        self._scanned = time.monotonic()
+        self.diagnostics.count("scans")
         try:
-            depth = images.depth(message, self._depth_topic)
+            ranges, lidar = lidar_of(message, self._lidar, self._topic)
         except LatentworldError as error:
-            self.diagnostics.problem("depth image", ERROR, str(error))
+            self.diagnostics.problem("scan", ERROR, str(error))
             return
-        self.diagnostics.clear("depth image")
-        self._take(self._pairer.depth(from_time(message.header.stamp), depth))
+        self.diagnostics.clear("scan")
+        stamp = from_time(message.header.stamp)
+        if self._due(stamp):
+            self.work(lambda: self._publish(self._eyes.encode_scan(ranges, lidar, stamp)), slot="frame")
 
-    def _take(self, frame: Frame | None) -> None:
-        if frame is None:
-            return
-        self.diagnostics.clear("depth")
-        age = seconds(self.now() - frame.stamp)
+    def _due(self, stamp: int) -> bool:
+        """Whether what was taken at ``stamp`` is to be encoded."""
+        age = seconds(self.now() - stamp)
         if abs(age) > self.parameters.camera_timeout:
-            apart = f"{self._image_topic}: stamp is {age:.1f} s from this node's clock"
+            apart = f"{self._topic}: stamp is {age:.1f} s from this node's clock"
             self.diagnostics.problem("stamp", WARN, f"{apart}: do camera and node agree on use_sim_time?")
         else:
             self.diagnostics.clear("stamp")
-        self.work(lambda: self._encode(frame), slot="frame")
+        return self._pace.admits(stamp)
 
-    def _encode(self, frame: Frame) -> None:
-        latent = self._encoder.encode(frame)
+    def _publish(self, latent: Latent) -> None:
         self._latents.publish(latent)
         self.diagnostics.count("latents")
         self.diagnostics.took("encode", latent.encode_seconds)

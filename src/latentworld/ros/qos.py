@@ -19,6 +19,11 @@ def camera() -> QoSProfile:
     return _keep_last(1, reliable=False)
 
 
+def large_camera() -> QoSProfile:
+    """Reading a camera whose publishers are all reliable: the newest frame, however large."""
+    return _keep_last(1, reliable=True)
+
+
 def camera_driver() -> QoSProfile:
     """Publishing a camera (the simulator): reliable, so that viewers that insist on it are served too."""
     return _keep_last(1, reliable=True)

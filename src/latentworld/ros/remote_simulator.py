@@ -10,6 +10,7 @@ from latentworld_ros.srv import Simulate
 
 from latentworld.consequence.simulator import ConsequenceSimulator
 from latentworld.model.world_model import WorldModel
+from latentworld.robot import Robot
 from latentworld.ros.codecs import state_to_message
 from latentworld.ros.consequence_simulator import TENSORS
 from latentworld.ros.node import ManagedNode
@@ -20,9 +21,9 @@ from latentworld.types import Consequences, LatentworldError, WorldState
 class RemoteSimulator:
     """Asks the service and waits, on the faculties' thread while the executor spins; never past ``give_up_at``."""
 
-    def __init__(self, node: ManagedNode, model: WorldModel) -> None:
+    def __init__(self, node: ManagedNode, model: WorldModel, robot: Robot | None = None) -> None:
         # Free space and views are cheap looks at the belief, and this process holds the model anyhow.
-        own = ConsequenceSimulator(model)
+        own = ConsequenceSimulator(model, robot)
         self.free_space, self.look = own.free_space, own.look
         self._client = node.create_client(Simulate, "simulate")
         self._node = node

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from latentworld.ros.processes import Processes
+from latentworld.ros.robots import described, takes_commands
 from latentworld.types import LatentworldError
 
 ENDED = (0, -signal.SIGTERM)  # as asked; the second before it was ready to be asked
@@ -23,8 +24,13 @@ def commands(
     use_sim_time: bool = False,
     namespace: str = "",
     remaps: Mapping[str, str] | None = None,
+    robot: str = "",
 ) -> dict[str, list[str]]:
-    """Process name -> command line. What later files say wins."""
+    """Process name -> command line. What later files say wins. robot: for all nodes, whatever the files say; empty: as
+    they say.
+
+    Raises LatentworldError for a file that is not there, and for a robot that is not or cannot be driven.
+    """
     for file in params_files:
         if not Path(file).is_file():
             raise LatentworldError(f"params file {file}: no such file")
@@ -35,8 +41,14 @@ def commands(
         common += ["-r", f"__ns:=/{namespace.strip('/')}"]
     for old, new in (remaps or {}).items():
         common += ["-r", f"{old}:={new}"]
+    gate = {"command_gate": "command_gate"}
+    if robot:
+        described(robot)
+        path = Path(robot).expanduser()
+        common += ["-p", f"robot:={path.absolute() if path.suffix in ('.yaml', '.yml') else robot}"]
+        gate = gate if takes_commands(robot) else {}
     thinking = {"robot": "composed"} if composed else {name: name for name in SEPARATE}
-    modules = {"command_gate": "command_gate"} | thinking | ({"simulator": "simulator"} if simulator else {})
+    modules = gate | thinking | ({"simulator": "simulator"} if simulator else {})
     lines = {name: [sys.executable, "-m", f"latentworld.ros.{module}", *common] for name, module in modules.items()}
     for name, line in lines.items():
         if use_sim_time and name != "simulator":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import time
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from latentworld_ros import msg
 from latentworld_ros.srv import ForgetMemory, QueryMemory, QueryObjects
 from nav_msgs.msg import Path
 from rclpy.task import Future
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import Image
 
 from latentworld.memory import (
     MemoryParameters,
@@ -29,13 +28,16 @@ from latentworld.memory.thumbnails import thumbnail
 from latentworld.model import checkpoint
 from latentworld.model.object_finder import ObjectFinder
 from latentworld.parameters import parameter
-from latentworld.perception.encoder import PerceptionEncoder
 from latentworld.perception.objects import ObjectDetector
 from latentworld.perception.text_encoder import ClipEncoder
-from latentworld.ros import images, qos
+from latentworld.robot_file import DEFAULT
+from latentworld.ros import images, qos, robots
 from latentworld.ros.channel import Bus
 from latentworld.ros.codecs import LATENT, STATE, from_time
 from latentworld.ros.diagnostics import ERROR, WARN
+from latentworld.ros.eyes import Eyes, Finder
+from latentworld.ros.image_input import ImageInput
+from latentworld.ros.lenses import Lenses
 from latentworld.ros.memory_codecs import keyframe_to_message, object_to_message
 from latentworld.ros.memory_requests import MemoryRequests
 from latentworld.ros.memory_upkeep import MemoryUpkeep
@@ -52,9 +54,6 @@ from latentworld.types import Frame, Latent, LatentworldError, Objects, stamp_of
 class FinderParameters:
     enabled: bool = parameter(True, "keep track of things: takes a camera with depth")
     checkpoint: str = parameter("", "path of a finder's checkpoint; empty: the shipped one")
-    camera_forward: float = parameter(0.12, "metres from the middle of the base to the camera", -2.0, 2.0)
-    camera_height: float = parameter(0.28, "metres from the floor to the camera", 0.0, 3.0)
-    camera_pitch: float = parameter(0.2094, "radians that the camera looks down", -1.5, 1.5)
     depth_tolerance: float = parameter(0.03, "s between the stamps of colour and depth", 0.0, 1.0)
     anchor_every: int = parameter(100, "keyframes after which things say anew where all was seen from", 10, 100_000)
 
@@ -67,6 +66,7 @@ class TextParameters:
 
 @dataclass(frozen=True, slots=True)
 class VisualMemoryParameters:
+    robot: str = parameter(DEFAULT, robots.PARAMETER)
     checkpoint: str = parameter("", "path of a checkpoint; empty: the shipped one")
     path: str = parameter(DEFAULT_PATH, "file the memory lives in; made where there is none")
     timeout: float = parameter(2.0, "s that the encoding of a query's image may take", 0.01, 60.0)
@@ -89,21 +89,27 @@ class VisualMemoryNode(ManagedNode):
         self._upkeep: MemoryUpkeep | None = None
 
     def configure(self) -> None:
+        robot = robots.described(self.parameters.robot)
         model = self.worker.call(lambda: world_model(self.parameters.checkpoint), timeout=120.0)
-        self._encoder = PerceptionEncoder(model)
+        feeds, _ = robots.seen_by(robot)
+        self._feed = feeds[0] if feeds else None  # none: it is remembered without pictures
+        self._lenses = Lenses(self, robot, feeds[:1])
+        self._eyes = Eyes(model, self._lenses)
         self._memory = VisualMemory(
             self.parameters.path, model.model_id, self.parameters.memory, looks=model.config.descriptor_dim,
             neural=self.parameters.neural, object_parameters=self.parameters.objects,
             text=ClipEncoder.load(self.parameters.text.model) if self.parameters.text.model else None,
         )  # fmt: skip
-        self._detector = self._finder() if self.parameters.finder.enabled else None
+        measures = self._feed is not None and self._feed.camera.depth is not None
+        self._finder = self._load_finder() if self.parameters.finder.enabled and measures else None
         self._requests = MemoryRequests(
-            self._memory, self._encoder, self._detector, lambda job: self.worker.call(job, self.parameters.timeout)
+            self._memory, self._eyes, self._finder, lambda job: self.worker.call(job, self.parameters.timeout)
         )
         if self._memory.store.repaired:
             self.diagnostics.problem("store", WARN, self._memory.store.repaired)
-        self._image_topic = self.resolve_topic_name("camera/image_raw")
-        self._depth_topic = self.resolve_topic_name("camera/depth/image_raw")
+        if self._feed is not None:
+            self._image_topic = self.resolve_topic_name(self._feed.image)
+            self._depth_topic = self.resolve_topic_name(self._feed.depth)
         self._upkeep = MemoryUpkeep(
             self._memory, self.diagnostics, self.get_logger().info, self.parameters.relocalise
         )  # fmt: skip
@@ -112,11 +118,11 @@ class VisualMemoryNode(ManagedNode):
         self._moments = Moments(stamp_of(self.parameters.finder.depth_tolerance))
         self.input(LATENT, "latent_observation", qos.recording(), self._on_latent)
         self.input(STATE, "world_state", qos.recording(), self._on_state)
-        self.listen(Image, "camera/image_raw", qos.camera(), self._on_image)
+        self._lenses.listen()
+        self._images = [ImageInput(self, self._feed.image, self._on_image)] if self._feed is not None else []
         self._since_anchored = 0
-        if self._detector is not None:
-            self.listen(Image, "camera/depth/image_raw", qos.camera(), self._on_depth)
-            self.listen(CameraInfo, "camera/camera_info", qos.camera(), self._on_camera_info)
+        if self._finder is not None:
+            self._images.append(ImageInput(self, self._feed.depth, self._on_depth))
         self.listen(Path, "corrected_path", qos.event(), self._on_corrected_path)
         self.serve(QueryMemory, "query_memory", self._query)
         self.serve(QueryObjects, "query_objects", self._query_objects)
@@ -129,9 +135,11 @@ class VisualMemoryNode(ManagedNode):
         for part in (self._upkeep, self._memory):
             if part is not None:
                 part.close()
-        self._memory = self._upkeep = self._encoder = self._requests = None
+        self._memory = self._upkeep = self._eyes = self._requests = None
 
     def watch(self) -> None:
+        for image in self._images:
+            image.look()
         if self.parameters.text.model:
             self._upkeep.read_pictures(self.parameters.text.batch, lambda: self.state == "active")
         self.diagnostics.value("keyframes", len(self._memory))
@@ -142,12 +150,9 @@ class VisualMemoryNode(ManagedNode):
         else:
             self.diagnostics.clear("disk")
 
-    def _finder(self) -> ObjectDetector:
-        p = self.parameters.finder
-        model = checkpoint.load(p.checkpoint or checkpoint.shipped("objects-small"), ObjectFinder)
-        self._field_of_view = model.config.field_of_view
-        model.aim(self._field_of_view, p.camera_forward, p.camera_height, p.camera_pitch)
-        return ObjectDetector(model)
+    def _load_finder(self) -> Finder:
+        path = self.parameters.finder.checkpoint or checkpoint.shipped("objects-small")
+        return Finder(ObjectDetector(checkpoint.load(path, ObjectFinder)), self._eyes)
 
     # what is seen: on the faculties' thread, in the order it came
     def _on_latent(self, latent: Latent) -> None:
@@ -162,21 +167,11 @@ class VisualMemoryNode(ManagedNode):
     def _on_depth(self, message: Image) -> None:
         self.work(lambda: self._consider(self._moments.depth(from_time(message.header.stamp), message)))
 
-    def _on_camera_info(self, info: CameraInfo) -> None:
-        """How wide the middle square of the picture is."""
-        if not info.k[0] > 0 or not min(info.width, info.height):
-            return
-        seen = 2 * math.atan(min(info.width, info.height) / 2 / info.k[0])
-        if abs(seen - self._field_of_view) > 1e-3:
-            p, self._field_of_view = self.parameters.finder, seen
-            aim = (seen, p.camera_forward, p.camera_height, p.camera_pitch)
-            self.work(lambda: self._detector.model.aim(*aim))
-
     def _consider(self, moments: list[Moment]) -> None:
         for moment in moments:
             began = time.perf_counter()
             try:
-                latent = moment.latent.first(self._encoder.model.config.kept_dim)
+                latent = moment.latent.first(self._eyes.model.config.kept_dim)
                 shown = cache(lambda m=moment: self._objects(m))
                 kept = self._memory.consider(moment.state, latent, self._thumbnail(moment.picture), objects=shown)
             except LatentworldError as error:
@@ -192,13 +187,13 @@ class VisualMemoryNode(ManagedNode):
     def _anchor(self) -> None:
         """Now and then."""
         self._since_anchored += 1
-        if self._detector is not None and self._since_anchored >= self.parameters.finder.anchor_every:
+        if self._finder is not None and self._since_anchored >= self.parameters.finder.anchor_every:
             self._since_anchored = 0
             self._upkeep.anchor()
 
     def _objects(self, moment: Moment) -> Objects | None:
         """What a frame shows that is kept; ``None`` without depth."""
-        if self._detector is None or moment.picture is None:
+        if self._finder is None or moment.picture is None:
             return None
         if moment.depth is None:
             said = f"{self._depth_topic}: expected depth with {self._image_topic} to keep track of things, got none"
@@ -207,7 +202,9 @@ class VisualMemoryNode(ManagedNode):
         began = time.perf_counter()
         try:
             rgb, depth = images.colour(moment.picture, self._image_topic), images.depth(moment.depth, self._depth_topic)
-            objects = self._detector.find(Frame(moment.latent.stamp, rgb, depth))
+            self._lenses.shown(self._feed.image, rgb.shape)
+            self._lenses.shown(self._feed.depth, depth.shape)
+            objects = self._finder.find(Frame(moment.latent.stamp, rgb, depth))
         except LatentworldError as error:
             self.diagnostics.problem("objects", WARN, str(error))
             return None

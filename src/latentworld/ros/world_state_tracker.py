@@ -12,7 +12,8 @@ from rclpy.duration import Duration
 from std_srvs.srv import Trigger
 
 from latentworld.parameters import parameter
-from latentworld.ros import commands, qos
+from latentworld.robot_file import DEFAULT
+from latentworld.ros import commands, qos, robots
 from latentworld.ros.channel import Bus
 from latentworld.ros.codecs import LATENT, STATE, SURPRISE, odometry_from_message
 from latentworld.ros.diagnostics import ERROR
@@ -24,9 +25,12 @@ from latentworld.tracking.surprise import VIOLATION
 from latentworld.tracking.tracker import WorldStateTracker
 from latentworld.types import Action, Latent, LatentworldError, WorldState, seconds
 
+LATE = 0.75  # periods that odometry may be ahead of a frame, beyond which the belief is carried on to it
+
 
 @dataclass(frozen=True, slots=True)
 class WorldStateTrackerParameters:
+    robot: str = parameter(DEFAULT, robots.PARAMETER)
     checkpoint: str = parameter("", "path of a checkpoint; empty: the shipped one")
     violation_threshold: float = parameter(VIOLATION, "p-value below which a surprise is a violation", 0.0, 1.0)
     prediction_limit: float = parameter(2.0, "s to predict on without a frame", 0.0, 60.0)
@@ -41,8 +45,12 @@ class WorldStateTrackerNode(ManagedNode):
         super().__init__("world_state_tracker", bus, worker, **options)
 
     def configure(self) -> None:
+        robot = robots.described(self.parameters.robot)
         self._tracker = self.worker.call(self._load, timeout=120.0)
         self._period = self._tracker.model.config.camera_period
+        slowest = 1 / min(sensor.rate for sensor in (robots.ahead(robot)[:1] or robot.lidars[:1]))
+        # One frame is waited for a little longer; a camera that is slower anyway is never waited for.
+        self._patience = (1.5 if slowest <= 1.4 * self._period else 0.9) * self._period
         self._states = self.output(STATE, "world_state", qos.belief())
         self._surprises = self.output(SURPRISE, "surprise", qos.event())
 
@@ -95,7 +103,10 @@ class WorldStateTrackerNode(ManagedNode):
 
     def _observe(self, latent: Latent) -> None:
         state, surprise = self._tracker.observe(latent)
-        if state.stamp <= self._published:  # a late frame, after a prediction: stamps never go back
+        newest = self._tracker.odometries.items[-1].stamp
+        if seconds(newest - state.stamp) > LATE * self._period:  # the robot is not there any more
+            state = self._tracker.predict(max(newest, self._published))
+        elif state.stamp <= self._published:  # a late frame, after a prediction: stamps never go back
             state = self._tracker.predict(max(self.now(), self._published))
         self._publish(state)
         if surprise.stamp == latent.stamp:  # nothing foretold the first frame
@@ -108,7 +119,7 @@ class WorldStateTrackerNode(ManagedNode):
         now = self.now()
         gap = seconds(now - self._latent_came) if self._latent_came else 0.0
         due = seconds(now - self._published) >= self._period
-        if self._published and due and 1.5 * self._period < gap < self.parameters.prediction_limit:
+        if self._published and due and self._patience < gap < self.parameters.prediction_limit:
             self.work(lambda: self._predict(now), slot="latent")
 
     def _predict(self, stamp: int) -> None:

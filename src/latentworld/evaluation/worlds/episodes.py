@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -24,9 +25,13 @@ def agent(checkpoint: str | None, controller: str, robot: Robot) -> Agent | None
     if controller not in SEEING:
         return None
     if (checkpoint, robot) not in _agents:
-        torch.set_num_threads(1)
         _agents[checkpoint, robot] = Agent.load(checkpoint, robot=robot)
     return _agents[checkpoint, robot]
+
+
+def _alone(episode: Callable[[Any], dict], task: tuple) -> dict:
+    torch.set_num_threads(1)  # processes share the cores
+    return episode(task)
 
 
 def run(
@@ -44,7 +49,7 @@ def run(
     )  # fmt: skip
     with Progress(*columns, disable=quiet) as progress, processes(workers) as pool:
         bar = progress.add_task("", total=len(tasks), completed=len(tasks) - len(undone))
-        results = pool.map(episode, [task for _, task in undone])
+        results = pool.map(partial(_alone, episode), [task for _, task in undone])
         for (key, _), result in zip(undone, results, strict=True):
             kept.add(key, result)
             progress.advance(bar)

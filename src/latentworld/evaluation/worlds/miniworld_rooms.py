@@ -1,4 +1,4 @@
-"""Rooms of MiniWorld (Chevalier-Boisvert 2018; Farama Foundation, Apache 2.0), headless, with more of its own meshes in.
+"""Rooms of MiniWorld (Chevalier-Boisvert 2018; Farama Foundation, Apache 2.0), headless, with more of its meshes in.
 
 Layouts, textures, meshes and the renderer are the package's. What stands in the way is what its renderer draws: walls,
 and of meshes all that is not higher than the base.
@@ -6,7 +6,11 @@ and of meshes all that is not higher than the base.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -57,15 +61,28 @@ def make(layout: str, width: int, height: int) -> Any:
         from miniworld import envs
 
         kind = getattr(envs, layout)
-        env = type(layout, (kind,), {"_gen_world": _furnished(kind)})(
-            obs_width=width, obs_height=height, window_width=16, window_height=16
-        )
+        with elsewhere():
+            env = type(layout, (kind,), {"_gen_world": _furnished(kind)})(
+                obs_width=width, obs_height=height, window_width=16, window_height=16
+            )
     except Exception as error:  # ImportError, or one of pyglet's many where OpenGL is missing
         raise LatentworldError(
             f"miniworld: expected it to draw without a display (Debian, Ubuntu: apt install {LIBRARIES}), got {error!r}"
         ) from error
     env.domain_rand = True  # from the next reset on; not every layout takes it when it is made
     return env
+
+
+@contextmanager
+def elsewhere() -> Iterator[None]:
+    """Work in an empty folder: of meshes and textures the package takes what is named so in the current one first."""
+    before = os.getcwd()
+    with TemporaryDirectory() as folder:
+        os.chdir(folder)
+        try:
+            yield
+        finally:
+            os.chdir(before)
 
 
 def _furnished(kind: Any) -> Any:

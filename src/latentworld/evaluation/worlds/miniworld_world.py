@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from latentworld.evaluation.worlds.ground_plan import GroundPlan
-from latentworld.evaluation.worlds.miniworld_rooms import LAYOUTS, ground_plan, make
+from latentworld.evaluation.worlds.miniworld_rooms import LAYOUTS, elsewhere, ground_plan, make
 from latentworld.evaluation.worlds.unicycle import Unicycle
 from latentworld.robot import Robot
 from latentworld.robot_file import load
@@ -54,7 +54,8 @@ class MiniWorld:
             self._envs[self.layout] = make(self.layout, picture.width, picture.height)
         self._env = self._envs[self.layout]
         for attempt in range(ATTEMPTS):
-            self._env.reset(seed=seed * ATTEMPTS + attempt)
+            with elsewhere():
+                self._env.reset(seed=seed * ATTEMPTS + attempt)
             self._plan, standing = (ground_plan(self._env, height) for height in (self.robot.base.height, STANDING))
             drawn = self._draw(np.random.default_rng([seed, attempt, GOAL]), standing)
             if drawn is not None:
@@ -86,7 +87,7 @@ class MiniWorld:
         return PERIOD
 
     def step(self, linear: float, angular: float, lateral: float = 0.0, period: float | None = None) -> None:
-        """Drives for ``period`` seconds with this command (m/s, rad/s), limited to what the base can do; not sideways."""
+        """Drives for ``period`` seconds with this command (m/s, rad/s), as far as the base can; not sideways."""
         if not (math.isfinite(linear) and math.isfinite(angular)):
             raise LatentworldError(f"command: expected finite velocities, got linear {linear}, angular {angular}")
         period = period or PERIOD
@@ -152,9 +153,7 @@ class MiniWorld:
         c, s = math.cos(self._turn), math.sin(self._turn)
         return np.array([[c, -s], [s, c]])
 
-    def _draw(
-        self, rng: np.random.Generator, standing: GroundPlan
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    def _draw(self, rng: np.random.Generator, standing: GroundPlan) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
         """Start and goal (3,), way (N, 2) in the room, where it has such."""
         base, env = self.robot.base, self._env
         points = rng.uniform((env.min_x, -env.max_z), (env.max_x, -env.min_z), (512, 2))

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from latentworld.training.driving.drives import Drives
+from latentworld.training.driving.drives import Drives, Images
 from latentworld.types import turn
 
 RATE = 2  # dataset rows to one imagined step (0.1 s and 0.2 s)
@@ -17,19 +17,17 @@ RATE = 2  # dataset rows to one imagined step (0.1 s and 0.2 s)
 class Batch(NamedTuple):
     """n clips of T rows seen every ``stride`` rows, and what came after each row for H imagined steps.
 
-    images: rgb (n, T, ...) and depth, or None when latents are at hand. rows: (n, T) row numbers in the dataset.
+    clip, goals: pictures (n, T, ...) and (n, G, ...), or None when latents are at hand. rows: (n, T) row numbers in the dataset.
     goal_rows: (n, G) other rows of the same episode. motion: (n, T, 8). velocity: (n, T, 4). odometry: (n, T, 3) poses.
     goal_pose: (n, G, 3). actions: (n, T, H, 2). future: (n, T, H, 3) poses. contact, drop: (n, T, H). valid: (n, T, H).
     query: (n, T, M, 4).
     """
 
     stride: int
-    rgb: Tensor | None
-    depth: Tensor | None
+    clip: Images | None
+    goals: Images | None
     rows: Tensor
     goal_rows: Tensor
-    goal_rgb: Tensor | None
-    goal_depth: Tensor | None
     motion: Tensor
     velocity: Tensor
     odometry: Tensor
@@ -77,21 +75,22 @@ def sample(
     contact = small["contact"][then].reshape(n, length, horizon, RATE).any(-1)
     drop = small["drop"][then].reshape(n, length, horizon, RATE).any(-1)
 
-    rgb = depth = goal_rgb = goal_depth = None
+    clip = goals = None
     if images:
-        clips = [drives.images(start, start + length * stride, stride) for start in starts]
-        goals = [drives.images(row, row + 1) for row in goal_rows.flat]
-        rgb, goal_rgb = np.stack([c[0] for c in clips]), np.concatenate([g[0] for g in goals])
-        goal_rgb = goal_rgb.reshape(*goal_rows.shape, *goal_rgb.shape[1:])
-        if drives.depth is not None:
-            depth, goal_depth = np.stack([c[1] for c in clips]), np.concatenate([g[1] for g in goals])
-            goal_depth = goal_depth.reshape(*goal_rows.shape, *goal_depth.shape[1:])
+        clip = _joined([drives.images(start, start + length * stride, stride) for start in starts], rows.shape)
+        goals = _joined([drives.images(row, row + 1) for row in goal_rows.flat], goal_rows.shape)
     query = np.stack([drives.query[s : s + length * stride][::stride] for s in starts]).astype(np.float32)
     arrays = (
-        rgb, depth, rows, goal_rows, goal_rgb, goal_depth, motion, velocity, odometry[..., :3],
+        rows, goal_rows, motion, velocity, odometry[..., :3],
         small["odometry"][goal_rows][..., :3], actions, future, contact, drop, valid, query,
     )  # fmt: skip
-    return Batch(stride, *(None if a is None else torch.from_numpy(np.ascontiguousarray(a)) for a in arrays))
+    return Batch(stride, clip, goals, *(torch.from_numpy(np.ascontiguousarray(a)) for a in arrays))
+
+
+def _joined(parts: list[Images], shape: tuple[int, int]) -> Images:
+    """Pictures of several reads as tensors (*shape, ...)."""
+    columns = [None if column[0] is None else np.concatenate(column) for column in zip(*parts, strict=True)]
+    return Images(*(None if c is None else torch.from_numpy(c.reshape(*shape, *c.shape[1:])) for c in columns))
 
 
 GOALS = 4  # a clip

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import defaultdict
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import h5py
 import numpy as np
 
+from latentworld.perception.canonical_view import CanonicalView
 from latentworld.sim.world import World
 from latentworld.training.driving.drivers import anywhere
+from latentworld.training.driving.fleet import draw_robot
 from latentworld.training.episodes import gather
+from latentworld.types import Frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +23,9 @@ class CollectSettings:
     first_seed: int = 0
     rows: int = 160  # a room, at the camera's period of 0.1 s
     queries: int = 48  # free-space labels a row
-    image_size: int = 64
     moving: float = 0.0  # share of rooms in which one to three things move by themselves
     looking: float = 0.0  # share of drives that begin with a look around
+    fleet: bool = False  # a robot drawn at random for each room, instead of the shipped one
 
 
 def label_points(rng: np.random.Generator, n: int) -> np.ndarray:
@@ -41,6 +45,18 @@ def labels(world: World, rng: np.random.Generator, n: int) -> np.ndarray:
     return np.column_stack([points, *far]).astype(np.float16)
 
 
+def seen(eye: CanonicalView, frame: Frame) -> dict[str, np.ndarray]:
+    """The columns of a picture in the model's view, with depth and without."""
+    whole, flat = eye.look(frame), eye.look(replace(frame, depth=None))
+    return {
+        "pixels": whole.rgb,
+        "depth": (whole.depth * 1000).astype(np.uint16),
+        "known": np.packbits(whole.known, axis=-1),
+        "flat": flat.rgb,
+        "flat_known": np.packbits(flat.known, axis=-1),
+    }
+
+
 _world: World | None = None
 
 
@@ -48,20 +64,22 @@ def drive(settings: CollectSettings, seed: int) -> dict[str, np.ndarray]:
     """One episode in room ``seed``: the columns of training.driving.drives."""
     global _world
     rng = np.random.default_rng([seed, 7])
-    if _world is None:
-        _world = World(seed, image_size=settings.image_size)
-    world = _world
+    if _world is None or settings.fleet:
+        if _world is not None:
+            _world.close()
+        _world = World(seed, robot=draw_robot(np.random.default_rng([seed, 13])) if settings.fleet else None)
+    world, eye = _world, CanonicalView(_world.robot)
     some = int(rng.integers(1, 4)) if settings.moving and rng.random() < settings.moving else 0
     world.reset(seed, moving=some)
     driver = anywhere(world, rng)
     if settings.looking and rng.random() < settings.looking:
         driver.looking = int(rng.integers(30, 80))
-    rows: dict[str, list] = {name: [] for name in ("pixels", "depth", "action", "odometry", "contact", "drop", "query")}
+    rows: dict[str, list] = defaultdict(list)
     for _ in range(settings.rows):
         frame, odometry, truth = world.frame(), world.odometry(), world.truth()
         action = driver()
-        rows["pixels"].append(frame.rgb)
-        rows["depth"].append((frame.depth * 1000).astype(np.uint16))
+        for name, values in seen(eye, frame).items():
+            rows[name].append(values)
         rows["action"].append(action.astype(np.float32))
         rows["odometry"].append(np.array([*odometry.pose, odometry.linear, odometry.angular], np.float32))
         rows["contact"].append(truth.contact)

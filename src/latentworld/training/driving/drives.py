@@ -1,7 +1,10 @@
 """Drives as they lie on disk (``training.episodes``), read clip by clip. Columns:
 
 pixels     (N, 64, 64, 3) uint8
-depth      (N, 64, 64)    uint16, millimetres, 0 unknown
+depth      (N, 64, 64)    uint16, millimetres, 0 unknown; gaps are filled
+known      (N, 64, 8)     uint8, a bit a pixel: depth was measured there
+flat       (N, 64, 64, 3) uint8, what is seen without depth
+flat_known (N, 64, 8)     uint8, a bit a pixel: the camera sees that
 action     (N, 2)         float32, m/s and rad/s, commanded from this row to the next
 odometry   (N, 5)         float32, x, y, yaw, measured m/s, rad/s
 contact    (N,)           bool, touched something since the row before
@@ -12,6 +15,7 @@ query      (N, M, 4)      float16, free space at points: x, y from the robot, cl
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import h5py
 import numpy as np
@@ -20,6 +24,16 @@ from latentworld.types import LatentworldError
 
 SMALL = ("action", "odometry", "contact", "drop")
 REQUIRED = ("pixels", *SMALL, "query")
+
+
+class Images(NamedTuple):
+    """T pictures in the model's view, the columns of this module; None where the data set has none of a column."""
+
+    pixels: np.ndarray
+    depth: np.ndarray | None
+    known: np.ndarray | None = None
+    flat: np.ndarray | None = None
+    flat_known: np.ndarray | None = None
 
 
 class Drives:
@@ -39,8 +53,7 @@ class Drives:
         self.lengths = self.file["ep_len"][:]
         self.offsets = self.file["ep_offset"][:]
         self.small = {name: self.file[name][:] for name in SMALL}
-        self.pixels = self.file["pixels"]
-        self.depth = self.file["depth"] if "depth" in self.file else None
+        self.pictures = [self.file[name] if name in self.file else None for name in Images._fields]
         self.query = self.file["query"]
 
     def __len__(self) -> int:
@@ -60,7 +73,6 @@ class Drives:
         episodes = rng.choice(fitting, n, p=self.lengths[fitting] / self.lengths[fitting].sum())
         return self.offsets[episodes] + rng.integers(0, self.lengths[episodes] - span + 1), episodes
 
-    def images(self, start: int, stop: int, stride: int = 1) -> tuple[np.ndarray, np.ndarray | None]:
-        """pixels (T, 64, 64, 3) uint8 and depth (T, 64, 64) uint16 or None."""
-        depth = None if self.depth is None else self.depth[start:stop][::stride]
-        return self.pixels[start:stop][::stride], depth
+    def images(self, start: int, stop: int, stride: int = 1) -> Images:
+        """T rows from ``start``; see ``Images``."""
+        return Images(*(None if part is None else part[start:stop][::stride] for part in self.pictures))

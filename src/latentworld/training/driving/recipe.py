@@ -43,11 +43,14 @@ class Recipe:
     arm: str = "latent"  # what is foretold: latents; pixels; latents, and a decoder learns beside ("decoder")
     seed: int = 0
     depth_dropout: float = 0.1  # share of clips seen without depth
+    any_light: bool = False  # whether exposure, colours, noise and focus of every clip are changed
     base: str = ""  # weights to begin with, where they fit; none: from nothing
 
 
 ROOMS = CollectSettings(rooms=2400, first_seed=0, moving=0.4, looking=0.4)
 HELD_OUT = CollectSettings(rooms=120, first_seed=1_000_000, moving=0.4, looking=0.4)
+FLEET = CollectSettings(rooms=1600, first_seed=0, rows=120, moving=0.3, looking=0.4, fleet=True)
+HELD_OUT_FLEET = CollectSettings(rooms=100, first_seed=1_000_000, rows=120, moving=0.3, looking=0.4, fleet=True)
 VIEWS = GallerySettings(rooms=1500, first_seed=0)
 HELD_OUT_VIEWS = GallerySettings(rooms=120, first_seed=1_000_000)
 
@@ -81,6 +84,22 @@ RECIPES = {
                 Stage(2500, "appearance", clips=12, length=60, rate=1.5e-3),
             ),
             depth_dropout=0.25,
+            base="nav-small",
+        ),
+        Recipe(
+            "nav-any",
+            "nav-any",
+            FLEET,
+            HELD_OUT_FLEET,
+            VIEWS,
+            HELD_OUT_VIEWS,
+            (
+                Stage(900, "all", clips=24, length=20, rate=7e-4),
+                Stage(500, "belief", clips=24, length=40, rate=5e-4),
+            ),
+            ModelConfig(uses_mask=True),
+            depth_dropout=0.4,
+            any_light=True,
             base="nav-small",
         ),
         Recipe(

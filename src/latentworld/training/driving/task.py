@@ -10,12 +10,12 @@ from torch import Tensor, nn
 
 from latentworld.model import checkpoint
 from latentworld.model.decoded_world_model import DecodedWorldModel, PixelWorldModel
-from latentworld.model.encoder import to_input
 from latentworld.model.world_model import WorldModel
 from latentworld.training.driving.batches import Batch, sample
-from latentworld.training.driving.drives import Drives
+from latentworld.training.driving.drives import Drives, Images
 from latentworld.training.driving.gallery import Gallery
 from latentworld.training.driving.objective import losses, total
+from latentworld.training.driving.pictures import in_other_light, network_input
 from latentworld.training.driving.recipe import Recipe, Stage
 from latentworld.training.driving.views import Views, appearance_losses, sample_views
 from latentworld.training.stream import stream
@@ -85,14 +85,14 @@ class DrivingTask:
     def _encode(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Latents of the clips and of the goals, and the clips' pictures as the encoder got them."""
         n, length = batch.rows.shape
-        rgb = torch.cat([batch.rgb.flatten(0, 1), batch.goal_rgb.flatten(0, 1)])
-        depth = None
-        if batch.depth is not None:
-            without = torch.rand(2, n, generator=generator) < self.recipe.depth_dropout
-            clip, goal = batch.depth.to(torch.float32), batch.goal_depth.to(torch.float32)
-            clip[without[0]], goal[without[1]] = 0, 0  # a goal may come from another camera
-            depth = torch.cat([clip.flatten(0, 1), goal.flatten(0, 1)]).div_(1000)
-        pictures = to_input(rgb, depth, self.recipe.model)
+        without = torch.rand(2, n, generator=generator) < self.recipe.depth_dropout  # a goal may come from another camera
+        pictures = []
+        for images, blind in zip((batch.clip, batch.goals), without, strict=True):
+            rows = images.pixels.shape[1]
+            flat = Images(*(None if part is None else part.flatten(0, 1) for part in images))
+            made = network_input(flat, blind.repeat_interleave(rows), self.recipe.model)
+            pictures.append(in_other_light(made, n, generator) if self.recipe.any_light else made)
+        pictures = torch.cat(pictures)
         clips, goals = self.model.encoder(pictures).tensor_split([n * length])
         goals = goals.unflatten(0, batch.goal_rows.shape)
         return clips.unflatten(0, (n, length)), goals, pictures[: n * length].unflatten(0, (n, length))
@@ -112,6 +112,7 @@ def encode_all(model: WorldModel, drives: Drives, chunk: int = 512) -> Tensor:
     model.encoder.eval()
     latents = []
     for start in range(0, drives.rows, chunk):
-        rgb, depth = (None if part is None else torch.from_numpy(part) for part in drives.images(start, start + chunk))
-        latents.append(model.encoder(to_input(rgb, depth, model.config)))
+        images = Images(*(p if p is None else torch.from_numpy(p) for p in drives.images(start, start + chunk)))
+        blind = torch.zeros(len(images.pixels), dtype=torch.bool)
+        latents.append(model.encoder(network_input(images, blind, model.config)))
     return torch.cat(latents)

@@ -10,8 +10,9 @@ from latentworld.model.latent_map import compose, relative
 from latentworld.model.world_model import Belief, WorldModel
 from latentworld.tracking.surprise import score
 from latentworld.training.driving.batches import Batch, sample
-from latentworld.training.driving.drives import Drives
+from latentworld.training.driving.drives import Drives, Images
 from latentworld.training.driving.objective import track
+from latentworld.training.driving.pictures import network_input
 from latentworld.training.scores import auroc
 
 CLIPS, LENGTH, HORIZON, SEED = 256, 40, 15, 12345
@@ -27,8 +28,8 @@ def validate(model: WorldModel, drives: Drives) -> dict[str, float]:
     raw = []
     for i in range(CLIPS // 32):
         batch = sample(drives, np.random.default_rng([SEED, i]), 32, LENGTH, 1, HORIZON)
-        latents = _encode(model, batch.rgb, batch.depth)
-        goals = _encode(model, batch.goal_rgb[:, -1:], None if batch.depth is None else batch.goal_depth[:, -1:])[:, 0]
+        latents = _encode(model, batch.clip)
+        goals = _encode(model, Images(*(part if part is None else part[:, -1:] for part in batch.goals)))[:, 0]
         beliefs = track(model, latents, batch.motion)
         raw.append(_surprise(model, batch, latents, beliefs))
         figures.append(_measure(model, batch, latents, goals, beliefs[SEEN]))
@@ -38,10 +39,11 @@ def validate(model: WorldModel, drives: Drives) -> dict[str, float]:
     return _summarise(joined)
 
 
-def _encode(model: WorldModel, rgb: Tensor, depth: Tensor | None) -> Tensor:
-    n, length = rgb.shape[:2]
-    latents = model.encode(rgb.flatten(0, 1), None if depth is None else depth.flatten(0, 1))
-    return latents[:, : model.config.latent_dim].unflatten(0, (n, length))
+def _encode(model: WorldModel, images: Images) -> Tensor:
+    n, length = images.pixels.shape[:2]
+    flat = Images(*(None if part is None else part.flatten(0, 1) for part in images))
+    blind = torch.zeros(n * length, dtype=torch.bool)
+    return model.encoder(network_input(flat, blind, model.config)).unflatten(0, (n, length))
 
 
 def _surprise(model: WorldModel, batch: Batch, latents: Tensor, beliefs: list[Belief]) -> np.ndarray:
