@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from latentworld.model.appearance import DARK
 from latentworld.model.config import StoredConfig
+from latentworld.robot import VIEW
 
 FAR = 6.0  # metres beyond which depth tells nothing
 
@@ -24,10 +25,10 @@ FAR = 6.0  # metres beyond which depth tells nothing
 @dataclass(frozen=True, slots=True)
 class ObjectConfig(StoredConfig):
     image_size: int = 64  # pixels, square
-    field_of_view: float = math.pi / 2  # radians, of that square
-    camera_forward: float = 0.12  # metres from the middle of the base to the camera
-    camera_height: float = 0.28  # metres above the floor
-    camera_pitch: float = math.radians(12.0)  # radians that it looks down
+    field_of_view: float = VIEW.intrinsics.field_of_view[0]  # radians, of that square
+    camera_forward: float = VIEW.forward  # metres from the middle of the base to the camera
+    camera_height: float = VIEW.height  # metres above the floor
+    camera_pitch: float = VIEW.pitch  # radians that it looks down
     widths: tuple[int, ...] = (24, 48, 64, 96)
     look_dim: int = 32  # numbers by which a thing is known again
 

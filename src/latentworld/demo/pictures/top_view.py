@@ -11,7 +11,6 @@ from latentworld.sim.world import World
 from latentworld.types import FreeSpace
 
 ARRIVAL = 0.3  # m
-RADIUS = 0.2  # m, of the base
 BRIGHTNESS = 100.0  # mean of a room: neither too dark to see nor brighter than what is drawn on it
 _FINE = 16
 
@@ -29,6 +28,7 @@ class TopView:
         self.metre = float(np.hypot(*self._axes[0]))  # pixels
         self._outlines = [world.top_view_pixels(world.from_room(o.outline()), size) for o in world.room.obstacles]
         self._walls = self._wall_corners(world)
+        self._footprint = world.base.polygon
 
     def pixels(self, points: np.ndarray) -> np.ndarray:
         """Points (..., 2) in odom -> (..., 2) column, row."""
@@ -62,13 +62,15 @@ class TopView:
             cv2.polylines(picture, [_fine(self.pixels(points))], False, colour, width, cv2.LINE_AA, 4)
 
     def robot(self, picture: np.ndarray, pose: np.ndarray) -> None:
-        at = self.pixels(pose)
-        nose = self.pixels(pose[:2] + RADIUS * np.array([np.cos(pose[2]), np.sin(pose[2])]))
-        centre = tuple(_fine(at).tolist())
+        """The footprint, and a line to its front."""
+        c, s = np.cos(pose[2]), np.sin(pose[2])
+        corners = self._footprint @ np.array([[c, s], [-s, c]]) + pose[:2]
+        rim, centre = _fine(self.pixels(corners)), tuple(_fine(self.pixels(pose)).tolist())
+        nose = self.pixels(pose[:2] + self._footprint[:, 0].max() * np.array([c, s]))
         layer = picture.copy()
-        cv2.circle(layer, centre, round(RADIUS * self.metre * _FINE), ROBOT, -1, cv2.LINE_AA, 4)
+        cv2.fillPoly(layer, [rim], ROBOT, cv2.LINE_AA, 4)
         cv2.addWeighted(layer, 0.35, picture, 0.65, 0, picture)
-        cv2.circle(picture, centre, round(RADIUS * self.metre * _FINE), ROBOT, 2, cv2.LINE_AA, 4)
+        cv2.polylines(picture, [rim], True, ROBOT, 2, cv2.LINE_AA, 4)
         cv2.line(picture, centre, tuple(_fine(nose).tolist()), ROBOT, 2, cv2.LINE_AA, 4)
 
     def futures(self, picture: np.ndarray, others: list[Future], best: Future | None) -> None:

@@ -35,6 +35,8 @@ class Driver:
 
     def __init__(self, world: World, rng: np.random.Generator):
         self.world, self.rng = world, rng
+        self.fast, self.turn = world.base.max_linear, world.base.max_angular  # m/s, rad/s at most
+        self.low, self.high = np.array([-0.5 * self.fast, -self.turn]), np.array([self.fast, self.turn])
         self.noise = np.zeros(2)
         self.back_off = 0
         self.back_turn = 0.0
@@ -44,18 +46,18 @@ class Driver:
 
     def __call__(self) -> np.ndarray:
         rng = self.rng
-        self.noise = 0.85 * self.noise + rng.normal(0, [0.06, 0.3])
+        self.noise = 0.85 * self.noise + rng.normal(0, [0.12 * self.fast, 0.2 * self.turn])
         if self.back_off > 0:
             self.back_off -= 1
-            return np.array([-0.2, self.back_turn])
+            return np.array([-0.4 * self.fast, self.back_turn])
         if self.world.truth().contact and rng.random() < 0.35:
             self.back_off = int(rng.integers(4, 12))
             self.back_turn = rng.uniform(-1.2, 1.2)
         if self.looking > 0:
             self.looking -= 1
-            return np.clip([0.0, self.spin + 0.3 * self.noise[1]], [-0.25, -1.5], [0.5, 1.5])
+            return np.clip([0.0, self.spin + 0.3 * self.noise[1]], self.low, self.high)
         command = self.aim() * [self.boldness, 1.0] + self.noise
-        return np.clip(command, [-0.25, -1.5], [0.5, 1.5])
+        return np.clip(command, self.low, self.high)
 
     def aim(self) -> np.ndarray:
         raise NotImplementedError
@@ -64,7 +66,7 @@ class Driver:
         """Turn to a point (x, y in odom) and drive; slower the more it must turn."""
         x, y, yaw = self.world.truth().pose
         bearing = turn(np.arctan2(point[1] - y, point[0] - x) - yaw)
-        return np.array([0.5 * max(0.0, np.cos(bearing)) ** 2, np.clip(2.5 * bearing, -1.5, 1.5)])
+        return np.array([self.fast * max(0.0, np.cos(bearing)) ** 2, np.clip(2.5 * bearing, -self.turn, self.turn)])
 
     def far_from(self, point: np.ndarray) -> float:
         return float(np.hypot(*(point - self.world.truth().pose[:2])))
@@ -75,10 +77,11 @@ class Wanderer(Driver):
 
     def __init__(self, world: World, rng: np.random.Generator):
         super().__init__(world, rng)
-        self.velocity = np.array([0.3, 0.0])
+        self.velocity = np.array([0.6 * self.fast, 0.0])
 
     def aim(self) -> np.ndarray:
-        self.velocity += 0.12 * (np.array([0.25, 0.0]) - self.velocity) + self.rng.normal(0, [0.08, 0.4])
+        self.velocity += 0.12 * (np.array([0.5 * self.fast, 0.0]) - self.velocity)
+        self.velocity += self.rng.normal(0, [0.16 * self.fast, 0.27 * self.turn])
         return self.velocity
 
 
@@ -113,7 +116,7 @@ class PathFollower(Driver):
             if len(self.path):
                 break
             self.path = self.plan(random_point(self.world, self.rng), self.rng.uniform(0.2, 0.4))
-        return self.towards(self.path[0]) if len(self.path) else np.array([-0.1, 1.0])
+        return self.towards(self.path[0]) if len(self.path) else np.array([-0.2 * self.fast, 0.67 * self.turn])
 
     def plan(self, goal: np.ndarray, margin: float) -> np.ndarray:
         """Way points (N, 2) in odom, none where there is no way."""
