@@ -69,9 +69,9 @@ class Asker:
         self.node.create_timer(PERIOD, self._show)
 
     def _show(self) -> None:
-        stamp, nothing = time.time_ns(), np.zeros(2, np.float32)
+        stamp, nothing = time.time_ns(), np.zeros(3, np.float32)
         latent = Latent(stamp, self.model_id, self.latents[self.seen % len(self.latents)])
-        pose, speed = np.array([STEP * self.seen, 0.0, 0.0]), np.array([STEP / PERIOD, 0.0])
+        pose, speed = np.array([STEP * self.seen, 0.0, 0.0]), np.array([STEP / PERIOD, 0.0, 0.0])
         self.observations.publish(latent_to_message(latent))
         state = WorldState(stamp, stamp, self.model_id, pose, speed, nothing, np.zeros(1, np.float32), p_value=0.5)
         self.states.publish(state_to_message(state))

@@ -31,7 +31,7 @@ LIMIT_MS = 2.0
 RNG = np.random.default_rng(0)
 PICTURE = RNG.integers(0, 256, (224, 224, 3), dtype=np.uint8)
 VECTOR = RNG.normal(size=16_384).astype(np.float32)  # 64 KiB
-STATE_NOUN = WorldState(1, 1, "model", np.zeros(3), np.zeros(2), np.zeros(2), VECTOR)
+STATE_NOUN = WorldState(1, 1, "model", np.zeros(3), np.zeros(3), np.zeros(3), VECTOR)
 
 IMAGE = Codec(
     Image, lambda pixels: images.to_image(pixels, 1, "camera"), lambda message: images.colour(message, "image")

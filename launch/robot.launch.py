@@ -8,7 +8,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
-from latentworld.ros.robots import takes_commands
+from latentworld.ros.robots import located, takes_commands
 from launch import LaunchDescription
 
 PACKAGE = "latentworld_ros"
@@ -25,7 +25,7 @@ CONFIG = Path(__file__).resolve().parent.parent / "config"
 
 def nodes(context):
     composed = LaunchConfiguration("composed")
-    robot = LaunchConfiguration("robot").perform(context)
+    robot = located(LaunchConfiguration("robot").perform(context))
     common = {
         "package": PACKAGE,
         "namespace": LaunchConfiguration("namespace"),

@@ -8,6 +8,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
+from latentworld.ros.robots import located
 from launch import LaunchDescription
 
 HERE = Path(__file__).resolve().parent
@@ -22,7 +23,7 @@ TOPICS = {
 
 
 def simulator(context):
-    robot = LaunchConfiguration("robot").perform(context)
+    robot = located(LaunchConfiguration("robot").perform(context))
     chosen = [{"robot": ParameterValue(robot, value_type=str)}] if robot else []
     return [
         Node(

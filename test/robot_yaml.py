@@ -1,10 +1,10 @@
-"""A robot that ships with nobody, as one YAML file: what a user writes for an own one."""
+"""Robots that ship with nobody, each one YAML file: what a user writes for an own one."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-YAML = """
+DIFFERENTIAL = """
 name: mine
 base:
   kind: differential
@@ -22,10 +22,42 @@ cameras:
     mount: {x: 0.1, z: 0.4, pitch: 0.174533}
     depth: {least: 0.2, most: 8.0, noise: 0.01, holes: 0.02}
 """
+LIDAR = """
+name: lidar alone
+base: {radius: 0.18, max_linear: 0.4, max_reverse: 0.1}
+lidars:
+  - mount: {x: 0.05, z: 0.2}
+    beams: 240
+    least: 0.05
+    most: 8.0
+"""
+TWO_CAMERAS = """
+name: two cameras
+base: {radius: 0.2}
+cameras:
+  - name: rear
+    intrinsics: {width: 64, height: 48, field_of_view: 1.0}
+    mount: {x: -0.1, z: 0.3, yaw: 3.14159}
+  - name: left
+    intrinsics: {width: 64, height: 48, field_of_view: 1.0}
+    mount: {x: 0.1, y: 0.05, z: 0.3, pitch: 0.2, yaw: 0.4}
+    depth: {least: 0.1, most: 8.0}
+  - name: right/eye
+    intrinsics: {width: 64, height: 48, field_of_view: 1.0}
+    mount: {x: 0.1, y: -0.05, z: 0.3, pitch: 0.2, yaw: -0.4}
+    depth: {least: 0.1, most: 8.0}
+"""
+BLIND = """
+name: looks back
+base: {radius: 0.2}
+cameras:
+  - intrinsics: {width: 64, height: 48, field_of_view: 1.0}
+    mount: {z: 0.3, yaw: 3.14159}
+"""
 
 
-def write(folder: Path, text: str = YAML, name: str = "mine") -> Path:
-    """The file, in ``folder``."""
-    path = folder / f"{name}.yaml"
+def write(folder: Path, text: str = DIFFERENTIAL) -> str:
+    """The path of the file, in ``folder``."""
+    path = folder / "mine.yaml"
     path.write_text(text)
-    return path
+    return str(path)

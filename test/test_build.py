@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -30,7 +31,12 @@ FROM_PIP = {  # in no distribution -> the line of requirements.txt
     "transformers": "transformers",
 }
 # Said to be missing when asked for -> the line of peers.txt.
-OPTIONAL = {"stable_worldmodel": "stable-worldmodel", "gymnasium": "gymnasium"}
+OPTIONAL = {
+    "stable_worldmodel": "stable-worldmodel",
+    "gymnasium": "gymnasium",
+    "miniworld": "miniworld",
+    "pyglet": "pyglet",
+}
 NOT_DEPLOYED = {".git", ".venv", "data", "runs", "build", "install", "log", "demo_output", "__pycache__"}
 
 
@@ -96,6 +102,32 @@ def test_the_readme_names_what_only_pip_has():
     assert set(FROM_PIP.values()) <= set(line.split())
 
 
+@pytest.mark.slow
+def test_the_library_finds_the_robots_that_ship_after_pip_install(tmp_path):
+    shutil.copytree(ROOT, tmp_path / "there", ignore=lambda _, names: NOT_DEPLOYED & set(names))
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+    line = [*pip, "wheel", "--no-deps", "--no-build-isolation", "-w", str(tmp_path), str(tmp_path / "there")]
+    built = subprocess.run(line, capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr[-4000:]
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True)
+    python = str(tmp_path / "venv" / "bin" / "python")
+    (wheel,) = tmp_path.glob("*.whl")
+    environment = {name: os.environ[name] for name in os.environ.keys() - {"AMENT_PREFIX_PATH", "PYTHONPATH"}}
+    line = [*pip, "--python", python, "install", "--no-deps", "--no-index", str(wheel)]
+    subprocess.run(line, env=environment, check=True)
+    code = """if True:
+        from latentworld import robot_file
+        assert robot_file.find("latentworld").is_relative_to(%r), robot_file.find("latentworld")
+        print(*robot_file.shipped(), robot_file.load("trials/fisheye").name)"""
+    others = os.pathsep.join({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})  # NumPy and the like
+    said = subprocess.run(
+        [python, "-c", code % str(tmp_path / "venv")], env=environment | {"PYTHONPATH": others}, cwd=tmp_path,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    names = [path.stem for path in (ROOT / "config" / "robots").glob("*.yaml")]
+    assert said.stdout.split() == [*sorted(names), "fisheye"], said.stderr
+
+
 @pytest.fixture(scope="module", params=["copied", "linked"])
 def workspace(request, tmp_path_factory):
     """A colcon workspace with this repository in it."""
@@ -135,7 +167,7 @@ def in_installed(installed: Path, command: str) -> list[str]:
 def test_a_plain_build_installs_everything(installed):
     prefix = installed / "latentworld_ros"
     assert sorted(os.listdir(prefix / "lib" / "latentworld_ros")) == sorted(executables())
-    for folder in ("launch", "config"):
+    for folder in ("launch", "config", "config/robots", "config/robots/trials"):
         share = prefix / "share" / "latentworld_ros" / folder
         assert sorted(os.listdir(share)) == sorted(set(os.listdir(ROOT / folder)) - {"__pycache__"})
     script = "import rclpy, latentworld_ros.msg, latentworld; print(latentworld.__path__[0])"

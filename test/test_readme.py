@@ -32,6 +32,22 @@ def test_subcommands_exist():
         assert re.search(rf"^\W*{command} ", said, re.MULTILINE), command
 
 
+def test_an_own_robot_takes_three_commands_and_no_source_file():
+    section = TEXT.split("## On your own robot")[1].split("\n## ")[0]
+    (block,) = re.findall(r"```bash\n(.*?)```", section, re.DOTALL)
+    assert len(block.replace("\\\n", "").strip().splitlines()) == 3
+    assert not re.search(r"\w+\.py\b(?! )|sim/|src/", section.replace(".launch.py", ""))
+
+
+def test_what_is_said_of_robots_can_be_typed():
+    launch = (ROOT / "launch" / "robot.launch.py").read_text()
+    for name in re.findall(r"(\w+):=", " ".join(re.findall(r"ros2 launch [^`\n]*(?:\\\n[^`\n]*)*", TEXT))):
+        assert re.search(rf'"{name}"', launch), name
+    for command, option in (("up", "--robot"), ("robot", "describe"), ("robot", "show"), ("robot", "list")):
+        line = [sys.executable, "-m", "latentworld.cli", command, "--help"]
+        assert option in subprocess.run(line, capture_output=True, text=True).stdout
+
+
 def test_targets_exist():
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"`?make (\w+)", TEXT):

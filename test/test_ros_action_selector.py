@@ -68,7 +68,7 @@ def tell(graph, pose=(0.0, 0.0, 0.0), seen_ago=0.0):
     now = graph.node.get_clock().now().nanoseconds
     belief = np.zeros(graph.model.config.belief_dim, np.float32)
     state = WorldState(
-        now, now - round(seen_ago * 1e9), graph.model_id, np.array(pose), np.zeros(2), np.zeros(2), belief
+        now, now - round(seen_ago * 1e9), graph.model_id, np.array(pose), np.zeros(3), np.zeros(3), belief
     )
     graph.states.publish(state_to_message(state))
 

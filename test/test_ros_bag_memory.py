@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from rclpy.serialization import serialize_message
+from robot_yaml import write
 from typer.testing import CliRunner
 
 from latentworld.cli import app
 from latentworld.memory import MemoryQuery, VisualMemory
+from latentworld.model.checkpoint import load as load_model
+from latentworld.perception.encoder import PerceptionEncoder
+from latentworld.robot_file import load
 from latentworld.ros.bag import BagWriter
+from latentworld.ros.bag_memory import Topics, remember
 from latentworld.ros.codecs import odometry_to_message, stamped_from_action
 from latentworld.ros.images import to_image
 from latentworld.sim.world import World
@@ -63,6 +70,26 @@ def test_a_bag_becomes_a_memory(drive, tmp_path):
 def test_other_names_and_no_depth(drive, tmp_path):
     result = shell(drive[0], "--path", tmp_path / "m.sqlite", "--depth", "/none", "--cmd-vel", "/none")
     assert result.exit_code == 0 and "80 frames" in result.output
+
+
+def test_pictures_of_another_robot_are_seen_as_its_own(tmp_path):
+    robot = load(write(tmp_path))
+    world, bag_path = World(2_000_000, blocked=False, robot=robot), tmp_path / "drive.mcap"
+    frame = world.frame()
+    with BagWriter(bag_path) as bag:
+        for topic, kind in TYPES.items():
+            bag.add_topic(topic, kind)
+        for topic, message in (
+            ("/camera/image_raw", to_image(frame.rgb, 5, "eye_optical")),
+            ("/camera/depth/image_raw", to_image(frame.depth, 5, "eye_optical")),
+            ("/odom", odometry_to_message(replace(world.odometry(), stamp=5))),
+        ):
+            bag.write(topic, serialize_message(message), 5, 5)
+    assert list(remember(bag_path, tmp_path / "m.sqlite", Topics(), robot=robot)) == [1]
+    with VisualMemory(tmp_path / "m.sqlite") as memory:
+        own, other = (PerceptionEncoder(load_model(), r).encode(frame).first(320) for r in (robot, None))
+        own, other = (memory.query(MemoryQuery(latent=latent, limit=1)).keyframes[0] for latent in (own, other))
+    assert own.latent_distance < 0.01 < 0.1 < other.latent_distance
 
 
 @pytest.mark.parametrize(

@@ -55,9 +55,10 @@ def consequences(k=3, h=5):
 
 
 STATE = WorldState(
-    3_000_000_001, 2_900_000_000, "abc", RNG.normal(size=3), RNG.normal(size=2), RNG.normal(size=2),
+    3_000_000_001, 2_900_000_000, "abc", RNG.normal(size=3), RNG.normal(size=3), RNG.normal(size=3),
     RNG.normal(size=9731).astype(np.float32), 1.5, 0.25, 0.75,
 )  # fmt: skip
+SIDEWAYS = ActionSequence(0.2, RNG.normal(size=(15, 3)).astype(np.float32), ("linear.x", "angular.z", "linear.y"))
 
 
 @pytest.mark.parametrize(
@@ -66,7 +67,7 @@ STATE = WorldState(
         (codecs.LATENT, Latent(1_234_567_890_123, "abc", RNG.normal(size=256).astype(np.float32), 0.0015)),
         (codecs.STATE, STATE),
         (codecs.SURPRISE, Surprise(5_000_000_000, 2.5, 0.001, 0.01, True)),
-        (codecs.ODOMETRY, Odometry(7_000_000_007, np.array([1.0, -2.0, 3.0]), 0.4, -1.2)),
+        (codecs.ODOMETRY, Odometry(7_000_000_007, np.array([1.0, -2.0, 3.0]), 0.4, -1.2, 0.3)),
         (
             codecs.PLAN,
             Plan(
@@ -74,6 +75,7 @@ STATE = WorldState(
                 consequences(1), 512, 3, 0.06, 0.04, 0.3, consequences(4), "",
             ),
         ),
+        (codecs.PLAN, Plan(1, 2, "abc", PlanStatus.OK, SIDEWAYS, None)),
         (codecs.PLAN, Plan(1, 2, "abc", PlanStatus.NO_GOAL, ActionSequence(0.2, np.zeros((1, 2), np.float32)), None)),
     ],
     ids=lambda x: type(x).__name__,
@@ -83,8 +85,20 @@ def test_round_trip(codec, noun):
 
 
 def test_commands_round_trip():
-    action = Action(12_000_000_034, 0.3, -0.7)
-    assert same(codecs.action_from_stamped(over_the_wire(codecs.stamped_from_action(action))), action)
+    action = Action(12_000_000_034, 0.3, -0.7, 0.2)
+    message = over_the_wire(codecs.stamped_from_action(action))
+    assert (message.twist.linear.x, message.twist.linear.y, message.twist.angular.z) == (0.3, 0.2, -0.7)
+    assert same(codecs.action_from_stamped(message), action)
+    assert same(codecs.action_from_twist(message.twist, 5), Action(5, 0.3, -0.7, 0.2))
+
+
+@pytest.mark.parametrize("axis", ["linear.x", "linear.y", "angular.z"])
+def test_odometry_that_is_not_a_number_is_named(axis):
+    message = codecs.odometry_to_message(Odometry(1, np.zeros(3), 0.1, 0.2, 0.3))
+    part, name = axis.split(".")
+    setattr(getattr(message.twist.twist, part), name, math.nan)
+    with pytest.raises(LatentworldError, match="odometry: expected finite numbers"):
+        codecs.odometry_from_message(message)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float16, np.uint8, np.int64])

@@ -32,8 +32,8 @@ def scene():
             10**9,
             model.model_id,
             np.array([1.0, 2.0, 0.3]),
-            np.float32([0.1, 0.2]),
-            np.zeros(2, np.float32),
+            np.float32([0.1, 0.2, 0.0]),
+            np.zeros(3, np.float32),
             belief,
         )
         graph.expected = graph.faculty.simulate(graph.state, CANDIDATES, 0.2, latents=True)

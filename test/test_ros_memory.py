@@ -38,9 +38,9 @@ BEGIN = stamp_of(1.7e9)
 
 
 def state_of(stamp: int, pose=(0.0, 0.0, 0.0), model_id: str = "m", exposed: int | None = None) -> WorldState:
-    nothing = np.zeros(2, np.float32)
+    nothing = np.zeros(3, np.float32)
     exposed = stamp if exposed is None else exposed
-    velocity = np.array([1.0, 0.0])
+    velocity = np.array([1.0, 0.0, 0.0])
     return WorldState(stamp, exposed, model_id, np.array(pose), velocity, nothing, np.zeros(4, np.float32), p_value=0.5)
 
 
@@ -78,7 +78,7 @@ class Scene(Graph):
     def drive(self, count: int, pictures: list[np.ndarray] | None = None) -> list[np.ndarray]:
         """Pass ``count`` pictures, a metre and a second apart; returns once all are kept."""
         pictures = pictures or [np.random.default_rng(i).integers(0, 255, (6, 8, 3), np.uint8) for i in range(count)]
-        pictures = [cv2.resize(p, (128, 96), interpolation=cv2.INTER_CUBIC) for p in pictures]
+        pictures = [cv2.resize(p, (96, 96), interpolation=cv2.INTER_CUBIC) for p in pictures]
         for i, rgb in enumerate(pictures):
             stamp = BEGIN + stamp_of(i)
             self.images.publish(to_image(rgb, stamp, "camera"))
@@ -150,7 +150,7 @@ def test_an_image_and_its_latent_find_the_same(scene):
     assert [k.id for k in by_image.keyframes] == [k.id for k in by_latent.keyframes]
     assert by_image.keyframes[0].id == 5
     assert not by_image.never_seen
-    depth = to_image(np.full((96, 128), 0.5, np.float32), 0, "camera")
+    depth = to_image(np.full((96, 96), 0.5, np.float32), 0, "camera")
     with_depth = scene.ask(image=to_image(scene.pictures[4], 0, "camera"), depth=depth)
     assert with_depth.keyframes[0].latent_distance > by_image.keyframes[0].latent_distance
 
@@ -165,7 +165,7 @@ def test_a_keyframe_says_all_that_is_known_of_it(scene):
     assert keyframe.thumbnail.format == "jpeg"
     assert from_time(keyframe.thumbnail.header.stamp) == BEGIN + stamp_of(2)
     seen = cv2.imdecode(np.frombuffer(keyframe.thumbnail.data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
-    expected = cv2.resize(scene.pictures[2], (96, 72), interpolation=cv2.INTER_AREA)
+    expected = scene.pictures[2]
     assert np.abs(seen.astype(int) - expected).mean() < 8
     assert not scene.ask(id=3).keyframes[0].thumbnail.data
 
@@ -274,6 +274,16 @@ def test_moments_meet_in_any_order():
         assert moments.picture(t, "later") == []
     assert moments.state(state_of(9)) == moments.latent(latent(40)) == []
     assert [m.picture for m in moments.state(state_of(40))] == ["a"]  # however many came since
+    moments, late = Moments(), stamp_of(0.2)
+    assert moments.latent(latent(1)) == moments.picture(1, "a") == []
+    (met,) = moments.state(
+        state_of(1 + late, (1.0, 2.0, np.pi / 2), exposed=1)
+    )  # of a late camera: carried on at 1 m/s
+    assert met.state.stamp == met.state.observation_stamp == 1
+    assert met.state.pose == pytest.approx([1.0, 1.8, np.pi / 2])
+    assert moments.state(state_of(1 + 2 * late, exposed=1)) == moments.latent(latent(1)) == []  # once
+    assert moments.latent(latent(5)) == moments.picture(5, "b") == []
+    assert moments.state(state_of(5 + stamp_of(2.0), exposed=5)) == []  # too long ago to say where that was
     moments = Moments()
     for t in range(5, 30):
         assert moments.state(state_of(t)) == []  # no latent: nothing met, nothing piles up

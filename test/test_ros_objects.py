@@ -68,7 +68,7 @@ class Scene(Graph):
         self.topics["camera/image_raw"].publish(to_image(frame.rgb, stamp, "camera"))
         latent = self.encoder.encode(frame)
         self.topics["latent_observation"].publish(latent_to_message(latent))
-        state = replace(state_of(stamp, tuple(pose), latent.model_id), velocity=np.array([99.0, 0.0]))  # no jump
+        state = replace(state_of(stamp, tuple(pose), latent.model_id), velocity=np.array([99.0, 0.0, 0.0]))  # no jump
         self.topics["world_state"].publish(state_to_message(state))
         self.count += 1
 

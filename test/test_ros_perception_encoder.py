@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 from latentworld_ros.msg import LatentObservation
+from robot_yaml import DIFFERENTIAL, write
 from ros_graph import Graph, overrides, random_checkpoint
 from sensor_msgs.msg import Image
 
@@ -20,14 +21,14 @@ RGB = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
 DEPTH = np.full((64, 64), 2.0, np.float32)
 
 
-def scene_with(**parameters):
+def scene_with(camera_depth=True, **parameters):
     graph = Graph()
     graph.watch_diagnostics()
     graph.latents = graph.listen(LatentObservation, "latent_observation", 10, latent_from_message)
     graph.rgb = graph.node.create_publisher(Image, "camera/image_raw", qos.camera_driver())
     graph.depth = graph.node.create_publisher(Image, "camera/depth/image_raw", qos.camera_driver())
     graph.encoder = graph.start(PerceptionEncoderNode, **overrides(**parameters))
-    wanted = 1 + graph.encoder.parameters.use_depth
+    wanted = 1 + (camera_depth and graph.encoder.parameters.use_depth)
     subscribers = lambda: graph.rgb.get_subscription_count() + graph.depth.get_subscription_count()  # noqa: E731
     graph.wait_for(lambda: subscribers() == wanted and graph.encoder._latents._publisher.get_subscription_count())
     return graph
@@ -64,7 +65,7 @@ def test_bgr_is_the_same_picture(colour_only):
     stamp = now(colour_only)
     colour_only.rgb.publish(to_image(RGB, stamp, "camera"))
     colour_only.wait_for(lambda: len(colour_only.latents) == 1)
-    other = to_image(RGB[..., ::-1], stamp + MS, "camera")
+    other = to_image(RGB[..., ::-1], stamp + 100 * MS, "camera")
     other.encoding = "bgr8"
     colour_only.rgb.publish(other)
     colour_only.wait_for(lambda: len(colour_only.latents) == 2)
@@ -106,6 +107,13 @@ def test_depth_that_does_not_come_is_named(scene):
 
     scene.wait_for(publish_and_look)
     assert not scene.latents
+
+
+def test_a_camera_that_is_described_without_depth_waits_for_none(tmp_path):
+    text = "\n".join(line for line in DIFFERENTIAL.splitlines() if "depth:" not in line)
+    with scene_with(camera_depth=False, robot=write(tmp_path, text)) as graph:
+        graph.rgb.publish(to_image(np.repeat(RGB, 5, 1)[:48].repeat(5, 0), now(graph), "camera"))
+        graph.wait_for(lambda: graph.latents)
 
 
 def test_an_image_from_another_clock_is_named(colour_only):

@@ -9,10 +9,12 @@ from latentworld_ros.msg import GroundTruth
 from latentworld_ros.srv import ResetRoom
 from nav_msgs.msg import Odometry
 from rclpy.parameter import Parameter
+from robot_yaml import DIFFERENTIAL, LIDAR, TWO_CAMERAS, write
 from ros_graph import Graph
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, Image, LaserScan
 
+from latentworld.robot_file import load
 from latentworld.ros import images, qos
 from latentworld.ros.codecs import from_pose2d, from_time, odometry_from_message, stamped_from_action, twist_of
 from latentworld.ros.simulator import SimulatorNode
@@ -20,13 +22,13 @@ from latentworld.sim import World
 from latentworld.types import Action
 
 
-def scene_with(**parameters):
+def scene_with(camera="camera", **parameters):
     graph = Graph()
     graph.watch_diagnostics()
     graph.clock = graph.listen(Clock, "/clock", keep=lambda m: from_time(m.clock))
-    graph.images = graph.listen(Image, "camera/image_raw")
-    graph.depths = graph.listen(Image, "camera/depth/image_raw")
-    graph.infos = graph.listen(CameraInfo, "camera/camera_info")
+    graph.images = graph.listen(Image, f"{camera}/image_raw")
+    graph.depths = graph.listen(Image, f"{camera}/depth/image_raw")
+    graph.infos = graph.listen(CameraInfo, f"{camera}/camera_info")
     graph.odom = graph.listen(Odometry, "odom", keep=odometry_from_message)
     graph.truth = graph.listen(GroundTruth, "ground_truth")
     overrides = [Parameter(name, value=value) for name, value in ({"seed": 90_001} | parameters).items()]
@@ -91,6 +93,54 @@ def test_another_room_while_time_goes_on(scene):
     assert np.allclose(scene.odom[-1].pose, 0.0, atol=0.02) and scene.odom[-1].stamp > before
     assert scene.clock == sorted(scene.clock)
     room.close()
+
+
+def test_a_camera_as_described(tmp_path):
+    with scene_with(robot=write(tmp_path, DIFFERENTIAL)) as scene:
+        scene.wait_for(lambda: scene.depths and scene.infos)
+        info, lens = scene.infos[-1], load(str(tmp_path / "mine.yaml")).camera.intrinsics
+        assert (scene.images[-1].width, scene.images[-1].height) == (info.width, info.height) == (320, 240)
+        assert (info.k[0], info.k[2], info.k[5]) == pytest.approx((lens.fx, lens.cx, lens.cy))
+        assert 0 in images.depth(scene.depths[-1], "d")  # holes
+
+
+@pytest.mark.parametrize(
+    ("robot", "model", "count"), [("trials/fisheye", "equidistant", 4), ("turtlebot4", "plumb_bob", 5)]
+)
+def test_other_lenses_and_fewer_pixels(robot, model, count):
+    with scene_with(robot=robot, image_size=100) as scene:
+        info = scene.wait_for(lambda: scene.infos)[-1]
+        assert (scene.images[-1].width, info.width, info.distortion_model, len(info.d)) == (100, 100, model, count)
+
+
+def test_a_late_camera_stamps_the_exposure():
+    with scene_with(robot="trials/late_150ms") as scene:
+        stamp = scene.wait_for(lambda: scene.images)[-1].header.stamp
+        behind = scene.clock[-1] - from_time(stamp)
+        assert 150_000_000 <= behind < 400_000_000
+
+
+def test_every_camera_and_the_lidar(tmp_path):
+    with scene_with("right_eye", robot=write(tmp_path, TWO_CAMERAS)) as scene:
+        assert scene.wait_for(lambda: scene.images)[-1].header.frame_id == "right_eye"
+    with Graph() as graph:
+        scans, truth = graph.listen(LaserScan, "scan"), graph.listen(GroundTruth, "ground_truth")
+        graph.start(SimulatorNode, parameter_overrides=[Parameter("robot", value=write(tmp_path, LIDAR))])
+        graph.wait_for(lambda: scans and truth, 20)
+        assert len(scans[-1].ranges) == 240 and 0.1 < min(scans[-1].ranges) < 8.0
+        answer = graph.call(ResetRoom, "simulator/reset_room", ResetRoom.Request(seed=90_002))
+        assert answer.success and not answer.goal_image.data
+
+
+def test_an_omnidirectional_base_moves_sideways():
+    with scene_with(robot="omnidirectional", image_size=64) as scene:
+        scene.wait_for(
+            lambda: (
+                scene.commands.publish(stamped_from_action(Action(0, 0.0, 0.0, 0.3))),
+                scene.odom[-1].lateral > 0.2,
+            )[1]
+        )
+        assert scene.odom[-1].pose[1] > 0.01
 
 
 def test_unstamped_commands_and_a_faster_clock():

@@ -25,7 +25,8 @@ MS = 1_000_000
 
 
 @pytest.fixture
-def scene():
+def scene(request):
+    """The parameter, if any: a robot."""
     with Graph() as graph:
         graph.watch_diagnostics()
         graph.states = graph.listen(WorldState, "world_state", keep=state_from_message)
@@ -34,7 +35,7 @@ def scene():
         graph.latents = make(LatentObservation, "latent_observation", qos.latent())
         graph.odom = make(OdometryMessage, "odom", qos.odometry_driver())
         graph.commands = make(TwistStamped, "cmd_vel", qos.command())
-        graph.tracker = graph.start(WorldStateTrackerNode, **overrides())
+        graph.tracker = graph.start(WorldStateTrackerNode, **overrides(robot=getattr(request, "param", "latentworld")))
         publishers = (graph.latents, graph.odom, graph.commands, graph.tracker._states._publisher)
         graph.wait_for(lambda: all(p.get_subscription_count() for p in publishers))
         model = load(random_checkpoint())
@@ -49,7 +50,7 @@ def now(graph):
 
 
 def locate(graph, stamp, x=1.0):
-    graph.odom.publish(odometry_to_message(Odometry(stamp, np.array([x, 2.0, 0.5]), 0.3, 0.1)))
+    graph.odom.publish(odometry_to_message(Odometry(stamp, np.array([x, 2.0, 0.5]), 0.3, 0.1, 0.05)))
     graph.wait_for(lambda: graph.tracker._located)
 
 
@@ -60,14 +61,14 @@ def see(graph, stamp, model_id=None):
 def test_a_belief_for_each_latent_at_its_stamp(scene):
     stamp = now(scene)
     locate(scene, stamp - 10 * MS)
-    scene.commands.publish(stamped_from_action(Action(stamp - 20 * MS, 0.4, -0.2)))
+    scene.commands.publish(stamped_from_action(Action(stamp - 20 * MS, 0.4, -0.2, 0.1)))
     scene.wait_for(lambda: len(scene.tracker._tracker.actions))
     see(scene, stamp)
     state = scene.wait_for(lambda: scene.states)[0]
     assert (state.stamp, state.observation_stamp, state.model_id) == (stamp, stamp, scene.model_id)
     assert state.pose[:2] == pytest.approx([1.0, 2.0], abs=0.01)
-    assert state.velocity == pytest.approx([0.3, 0.1])
-    assert state.command == pytest.approx([0.4, -0.2])
+    assert state.velocity == pytest.approx([0.3, 0.1, 0.05])
+    assert state.command == pytest.approx([0.4, -0.2, 0.1])
     see(scene, stamp + 100 * MS)
     surprise = scene.wait_for(lambda: scene.surprises)[0]  # nothing foretold the first frame
     assert from_time(surprise.header.stamp) == stamp + 100 * MS
@@ -85,6 +86,27 @@ def test_predictions_bridge_dropped_frames_and_say_how_old_the_observation_is(sc
     see(scene, late)
     seen = scene.wait_for(lambda: [s for s in scene.states if s.observation_stamp == late])
     assert seen[0].stamp > stamps[-1]
+
+
+def test_a_late_frame_is_carried_on_to_where_the_robot_is_now(scene):
+    stamp = now(scene)
+    locate(scene, stamp - 150 * MS, 1.0)
+    scene.odom.publish(odometry_to_message(Odometry(stamp, np.array([1.5, 2.0, 0.5]), 0.3, 0.1)))
+    scene.wait_for(lambda: len(scene.tracker._tracker.odometries) == 2)
+    see(scene, stamp - 150 * MS)
+    state = scene.wait_for(lambda: scene.states)[0]
+    assert (state.stamp, state.observation_stamp) == (stamp, stamp - 150 * MS)
+    assert state.pose[:2] == pytest.approx([1.5, 2.0])
+
+
+@pytest.mark.parametrize("scene", ["trials/fps_5"], indirect=True)
+def test_between_frames_of_a_slow_camera_the_belief_goes_on_in_time(scene):
+    """The gate allows 0.16 s without a plan."""
+    stamp = now(scene)
+    locate(scene, stamp)
+    see(scene, stamp)
+    scene.wait_for(lambda: len(scene.states) >= 2)
+    assert scene.tracker._patience < 0.1 and scene.states[1].stamp - stamp < 160 * MS
 
 
 def test_a_latent_of_another_model_is_named(scene):

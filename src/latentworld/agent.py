@@ -30,7 +30,7 @@ class Agent:
         """robot: whose eyes and body these are; none: the shipped one's."""
         self.model, self.robot = model, robot or robot_file.load()
         self.encoder = PerceptionEncoder(model, self.robot)
-        self.tracker = WorldStateTracker(model)
+        self.tracker = WorldStateTracker(model, robot=self.robot)
         self.simulator = ConsequenceSimulator(model, self.robot)
         self.selector = ActionSelector(self.simulator, parameters, GoalLocator(model), self.robot)
         self.state: WorldState | None = None

@@ -71,13 +71,53 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True)
+class RangeScan:
+    """How far the ground is free in S sectors of equal bearing all around, from -pi on, as one sensor measured it.
+
+    origin: (2,) metres, of the sensor over the ground, in ``base_link``. nearest: (S,) metres from there to the first
+    thing that stands, infinite where none was met. near, far: (S,) metres between which the ground is free, as long as
+    no thing is nearer; far is 0 where nothing was measured.
+    """
+
+    origin: np.ndarray
+    nearest: np.ndarray
+    near: np.ndarray
+    far: np.ndarray
+
+    def points(self) -> np.ndarray:
+        """(N, 2) metres in ``base_link`` of the things met."""
+        met = np.isfinite(self.nearest)
+        bearing = ((np.arange(len(self.nearest)) + 0.5) / len(self.nearest) * 2 - 1) * np.pi
+        ahead = np.stack([np.cos(bearing), np.sin(bearing)], -1)[met]
+        return self.origin + self.nearest[met, None] * ahead
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredSpace:
+    """The ground around the robot as it was measured: a grid whose axes are those of ``odom``, indexed [y, x].
+
+    clearance: (n, n) float32 metres from each cell's middle to the nearest thing that was measured. unseen: (n, n)
+    float32 metres to the nearest ground of which nothing is known. origin: (2,) x, y in ``odom`` of the middle of cell
+    [0, 0]. cell: metres.
+    """
+
+    clearance: np.ndarray
+    unseen: np.ndarray
+    origin: np.ndarray
+    cell: float
+
+
+@dataclass(frozen=True, slots=True)
 class Latent:
-    """What a frame means. vector: (D,) float32. model_id: hash of the checkpoint that made it."""
+    """What a frame means. vector: (D,) float32. model_id: hash of the checkpoint that made it. scans: what was measured
+    beside it, of each sensor that measures ranges.
+    """
 
     stamp: int
     model_id: str
     vector: np.ndarray
     encode_seconds: float = 0.0
+    scans: tuple[RangeScan, ...] = ()
 
     def first(self, count: int) -> Latent:
         """The same with its first ``count`` numbers alone, which are not copied."""
@@ -130,7 +170,8 @@ class WorldState:
     observation_stamp: exposure time of the newest frame inside the belief; its age is the belief's
     staleness, whatever ``stamp`` says. pose: (3,) x, y, yaw in ``odom`` at ``stamp``. velocity: (3,) measured linear
     m/s, angular rad/s, lateral m/s. command: (3,) last velocity commanded. belief: (B,) float32, the recurrent state of the model
-    ``model_id``. uncertainty: expected latent prediction error, dimensionless, ≥ 0.
+    ``model_id``. uncertainty: expected latent prediction error, dimensionless, ≥ 0. measured: the ground around it as far
+    as it was measured, None for a robot that measures no ranges.
     """
 
     stamp: int
@@ -143,6 +184,7 @@ class WorldState:
     surprise: float = 0.0
     p_value: float = 1.0
     uncertainty: float = 0.0
+    measured: MeasuredSpace | None = None
 
 
 @dataclass(frozen=True, slots=True)

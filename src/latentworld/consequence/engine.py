@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from latentworld.consequence.measured_ground import MeasuredGround
 from latentworld.consequence.motion import MotionModel
 from latentworld.model.heads import ASPECTS, spread_of
 from latentworld.model.latent_map import rotate
@@ -27,12 +28,15 @@ LANES = 16  # numbers that a core handles at once
 
 
 class Prepared(NamedTuple):
-    """What is the same for all candidates. maps: (1 + maps_ahead, cells², C). velocity, command: (A,). place: (3,)."""
+    """What is the same for all candidates. maps: (1 + maps_ahead, cells², C). velocity, command: (A,). place: (3,).
+    ground: as it was measured, if it was.
+    """
 
     maps: Tensor
     velocity: Tensor
     command: Tensor
     place: Tensor
+    ground: MeasuredGround | None = None
 
 
 class Rollout(NamedTuple):
@@ -82,10 +86,12 @@ class RolloutEngine:
         """Numbers where the model lies."""
         return next(self.model.parameters()).new_tensor(values)
 
-    def prepare(self, belief: Belief, velocity: Tensor, command: Tensor) -> Prepared:
+    def prepare(
+        self, belief: Belief, velocity: Tensor, command: Tensor, ground: MeasuredGround | None = None
+    ) -> Prepared:
         """belief: of one robot. velocity, command: (A,) measured and commanded."""
         maps = self.model.foresight(belief.memory)
-        return Prepared(maps[0].flatten(2).transpose(1, 2).contiguous(), velocity, command, belief.place[0])
+        return Prepared(maps[0].flatten(2).transpose(1, 2).contiguous(), velocity, command, belief.place[0], ground)
 
     def imagine(self, prepared: Prepared, actions: Tensor, dt: float) -> Rollout:
         """actions: (K, H, A) m/s, rad/s, m/s. What comes is good until the next call.
@@ -97,7 +103,12 @@ class RolloutEngine:
         points = rotate(self.centres, along[..., 2:].expand(*along.shape[:2], len(self.centres))) + along[..., None, :2]
         field = self._field(prepared, points, dt)  # (H, K, P, ASPECTS + n)
         spread, ledge_spread = spread_of(field[..., 1]), spread_of(field[..., 3])
-        clearance, ledge = field[..., 0] - self.radii, field[..., 2] - self.radii
+        clearance, ledge = field[..., 0], field[..., 2]
+        if prepared.ground is not None:
+            ahead = dt * torch.arange(1, len(points) + 1, device=points.device)[:, None, None]
+            fused = prepared.ground.fuse(points, ahead, clearance, spread, ledge, ledge_spread)
+            clearance, spread, ledge, ledge_spread = fused
+        clearance, ledge = clearance - self.radii, ledge - self.radii
         contact = below_zero(clearance, spread)
         # Half of a disc may hang over an edge before the body tips.
         drop = below_zero(ledge + self.radii / 2, ledge_spread)

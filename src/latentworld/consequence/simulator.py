@@ -9,8 +9,9 @@ import torch
 
 from latentworld import robot_file
 from latentworld.consequence.engine import Prepared, RolloutEngine
+from latentworld.consequence.measured_ground import MeasuredGround
 from latentworld.consequence.motion import DelayedMotion, DriveTrain
-from latentworld.model.latent_map import compose, relative
+from latentworld.model.latent_map import compose, relative, rotate
 from latentworld.model.world_model import Belief, WorldModel
 from latentworld.robot import Robot
 from latentworld.types import Consequences, FreeSpace, LatentworldError, WorldState
@@ -67,8 +68,14 @@ class ConsequenceSimulator:
         with torch.inference_mode():
             belief = self._belief(state)
             field = model.free_space(belief.memory[0].permute(1, 2, 0))
-            clearance = torch.minimum(field.clearance, field.ledge) - self.robot.base.narrowest
-            doubt = field.spread + field.doubt
+            clearance, spread, ledge = field.clearance, field.spread, field.ledge
+            if (ground := self._ground(state)) is not None:
+                # The map's axes are those of odom; the robot stands at ``place`` in it.
+                points = rotate(model.map.centres - belief.place[0, :2], -ground.pose[2].expand(clearance.shape))
+                now = clearance.new_zeros(())
+                clearance, spread, ledge, _ = ground.fuse(points, now, clearance, spread, ledge, field.ledge_spread)
+            clearance = torch.minimum(clearance, ledge) - self.robot.base.narrowest
+            doubt = spread + field.doubt
         # The map's axes are those of odom; the robot stands at ``place`` in it.
         middle = np.asarray(state.pose[:2]) - belief.place[0, :2].numpy(force=True)
         first = model.map.centres[0, 0].numpy(force=True)
@@ -87,8 +94,11 @@ class ConsequenceSimulator:
         """What is the same for all candidates: a planner asks many times about one state."""
         if self._prepared is None or self._prepared[0] is not state:
             velocity, command = (self._tensor(self._axes(part)) for part in (state.velocity, state.command))
-            self._prepared = state, self.engine.prepare(self._belief(state), velocity, command)
+            self._prepared = state, self.engine.prepare(self._belief(state), velocity, command, self._ground(state))
         return self._prepared[1]
+
+    def _ground(self, state: WorldState) -> MeasuredGround | None:
+        return None if state.measured is None else MeasuredGround(state.measured, self._tensor(state.pose))
 
     def _axes(self, speeds: np.ndarray) -> np.ndarray:
         """(A,): those of a base that moves along more axes than were measured do not move."""

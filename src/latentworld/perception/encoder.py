@@ -11,8 +11,9 @@ import torch
 
 from latentworld.model.world_model import WorldModel
 from latentworld.perception.canonical_view import CanonicalView
+from latentworld.perception.range_scan import range_scan
 from latentworld.robot import Robot
-from latentworld.types import Frame, Latent, LatentworldError
+from latentworld.types import Frame, Latent, LatentworldError, RangeScan
 
 
 class PerceptionEncoder:
@@ -34,15 +35,17 @@ class PerceptionEncoder:
         frames = [frames] if isinstance(frames, Frame) else list(frames)
         for frame in frames:
             check(frame)
+        scans: tuple[RangeScan, ...] = ()
         if self.view is None:
             (rgb, depth), mask = self._cut(frames[0]), None
         else:
             seen = self.view.look(frames)
+            scans = tuple(filter(None, (range_scan(frame, self.robot) for frame in frames)))
             rgb, depth, mask = seen.rgb, seen.depth, seen.mask
         with torch.inference_mode():
             parts = (None if part is None else torch.from_numpy(part).unsqueeze(0) for part in (rgb, depth, mask))
             vector = self.model.encode(*parts)[0].numpy()
-        return Latent(frames[0].stamp, self.model.model_id, vector, time.perf_counter() - began)
+        return Latent(frames[0].stamp, self.model.model_id, vector, time.perf_counter() - began, scans)
 
     def _cut(self, frame: Frame) -> tuple[np.ndarray, np.ndarray | None]:
         side = self.model.config.image_size

@@ -16,8 +16,10 @@ from latentworld.model import checkpoint as checkpoint_file
 from latentworld.model.object_finder import ObjectFinder
 from latentworld.perception.encoder import PerceptionEncoder
 from latentworld.perception.objects import ObjectDetector
+from latentworld.robot import Robot
 from latentworld.ros import bag, images
 from latentworld.ros.codecs import action_from_stamped, action_from_twist, from_time, odometry_from_message
+from latentworld.ros.eyes import Finder
 from latentworld.ros.pairing import FramePairer
 from latentworld.tracking.tracker import WorldStateTracker
 from latentworld.types import NANOSECONDS, Action, Frame, LatentworldError
@@ -36,9 +38,15 @@ class Topics:
 
 
 def remember(
-    path: Path, memory: Path, topics: Topics, checkpoint: Path | None = None, parameters: MemoryParameters | None = None
+    path: Path,
+    memory: Path,
+    topics: Topics,
+    checkpoint: Path | None = None,
+    parameters: MemoryParameters | None = None,
+    robot: Robot | None = None,
 ) -> Iterator[int | None]:
-    """For each frame of the bag, the id of the keyframe that it became, or None.
+    """For each frame of the bag, the id of the keyframe that it became, or None. robot: whose first camera took the
+    pictures; none: they count as the model's view, cut square about their middle.
 
     Raises LatentworldError where the bag lacks images or odometry, or the memory is being written.
     """
@@ -49,15 +57,16 @@ def remember(
                 f"bag {path}: expected messages on {topic}, got {', '.join(sorted(counts)) or 'none'}"
             )
     model, parameters = checkpoint_file.load(checkpoint), parameters or MemoryParameters()
-    encoder, tracker = PerceptionEncoder(model), WorldStateTracker(model)
+    encoder, tracker = PerceptionEncoder(model, robot), WorldStateTracker(model)
     detector = ObjectDetector(checkpoint_file.load(checkpoint_file.shipped("objects-small"), ObjectFinder))
+    finder = detector if robot is None else Finder(detector, encoder)
     with VisualMemory(memory, model.model_id, parameters, looks=model.config.descriptor_dim) as kept:
         for frame in _frames(path, topics, tracker, bool(counts.get(topics.depth)) and model.config.uses_depth):
             latent = encoder.encode(frame)
             state, _ = tracker.observe(latent)
             picture = thumbnail(frame.rgb, parameters.thumbnail_size)
             latent = latent.first(model.config.kept_dim)
-            yield kept.consider(state, latent, picture, objects=partial(detector.find, frame))
+            yield kept.consider(state, latent, picture, objects=partial(finder.find, frame))
 
 
 def _frames(path: Path, topics: Topics, tracker: WorldStateTracker, with_depth: bool) -> Iterator[Frame]:

@@ -54,7 +54,8 @@ class Eyes:
 class Finder:
     """Finds the things of a frame in what the model's camera would see of it: the finder knows no other camera."""
 
-    def __init__(self, detector: ObjectDetector, eyes: Eyes) -> None:
+    def __init__(self, detector: ObjectDetector, eyes: Eyes | PerceptionEncoder) -> None:
+        """eyes: of a robot."""
         self._detector, self._eyes = detector, eyes
 
     def find(self, frame: Frame) -> Objects | None:

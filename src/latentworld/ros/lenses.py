@@ -28,18 +28,22 @@ SAME = 1e-3  # the same, up to which nothing is rebuilt
 class Lenses:
     """``robot`` is the described one with the lenses that were heard of; another object whenever one of them changes.
 
-    Safe to use on the ROS thread and the faculties' thread.
+    says: put differences from the description into the node's diagnostics; one node of a robot is enough. Safe to use
+    on the ROS thread and the faculties' thread.
     """
 
-    def __init__(self, node: ManagedNode, robot: Robot, feeds: Sequence[Feed]) -> None:
+    def __init__(self, node: ManagedNode, robot: Robot, feeds: Sequence[Feed], says: bool = False) -> None:
         self.robot, self._described = robot, robot
-        self._node, self._feeds = node, feeds
+        self._node, self._feeds, self._says = node, feeds, says
         self._lock = threading.Lock()
         self._infos: dict[str, Info] = {}  # of topics
         self._shapes: dict[str, tuple[int, int]] = {}  # (height, width) of the pictures that come on topics
 
     def listen(self) -> None:
         """Hear camera_info as long as the node is active. It is looked for beside its picture, unless remapped."""
+        with self._lock:
+            self._infos, self._shapes = {}, {}
+            self._update()
         for feed in self._feeds:
             pairs = [(feed.image, feed.info)]
             if feed.camera.depth is not None:
@@ -91,7 +95,7 @@ class Lenses:
         """The lens that counts, and a line in the diagnostics where that is not the described one."""
         info, said = self._infos.get(topic), ""
         lens = described
-        resolved = self._node.resolve_topic_name(topic)
+        resolved = self._node.resolve_topic_name(beside(self._node, picture, topic))
         if info is not None and min(info.k[0], info.k[4], info.width, info.height) <= 0:
             said = f"{resolved}: expected a calibrated camera, got K of zeros: the description's lens is used"
         elif info is not None:
@@ -106,7 +110,7 @@ class Lenses:
                 lens = described if sized and apart <= SAME else heard
                 if apart > DIFFERENT or not sized:
                     said = f"{resolved}: expected {_words(described)} as described, got {_words(heard)}: that is used"
-        if said:
+        if said and self._says:
             self._node.diagnostics.problem(f"lens {name}", WARN, said)
         else:
             self._node.diagnostics.clear(f"lens {name}")

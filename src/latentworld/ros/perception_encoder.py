@@ -52,7 +52,7 @@ class PerceptionEncoderNode(ManagedNode):
     def configure(self) -> None:
         robot = robots.described(self.parameters.robot)
         self._feeds, self._lidar = robots.seen_by(robot)
-        self._lenses = Lenses(self, robot, self._feeds)
+        self._lenses = Lenses(self, robot, self._feeds, says=True)
         self._eyes = self.worker.call(self._load, timeout=120.0)
         self._latents = self.output(LATENT, "latent_observation", qos.latent())
         self._topic = self.resolve_topic_name(self._feeds[0].image if self._feeds else robots.SCAN)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from rclpy.node import Node
 
@@ -33,6 +34,12 @@ def announce(node: Node, robot: Robot) -> None:
         logger.warning(f"robot {robot.name}: {line}")
     for line in robot.assumed:
         logger.info(f"robot {robot.name}: assumed: {line}")
+
+
+def located(name: str) -> str:
+    """``name``, or the absolute path of the file that it is: other processes may run elsewhere."""
+    path = Path(name).expanduser()
+    return str(path.absolute()) if path.suffix in (".yaml", ".yml") else name
 
 
 def takes_commands(name: str) -> bool:

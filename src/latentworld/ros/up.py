@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from latentworld.ros.processes import Processes
-from latentworld.ros.robots import described, takes_commands
+from latentworld.ros.robots import described, located, takes_commands
 from latentworld.types import LatentworldError
 
 ENDED = (0, -signal.SIGTERM)  # as asked; the second before it was ready to be asked
@@ -44,8 +44,7 @@ def commands(
     gate = {"command_gate": "command_gate"}
     if robot:
         described(robot)
-        path = Path(robot).expanduser()
-        common += ["-p", f"robot:={path.absolute() if path.suffix in ('.yaml', '.yml') else robot}"]
+        common += ["-p", f"robot:={located(robot)}"]
         gate = gate if takes_commands(robot) else {}
     thinking = {"robot": "composed"} if composed else {name: name for name in SEPARATE}
     modules = gate | thinking | ({"simulator": "simulator"} if simulator else {})

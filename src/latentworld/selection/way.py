@@ -14,7 +14,8 @@ import numpy as np
 from latentworld.types import FreeSpace
 
 Beyond = Callable[[np.ndarray, np.ndarray], np.ndarray]
-TIGHT, CLOSED = 4.0, 25.0  # metres a metre counts for where it is narrow, and where there is no room at all
+CONTACT = 24.0  # metres that a metre counts for, more, where contact is certain: what the contact critic would say
+LEAST = 0.02  # metres, of the spread of a clearance
 
 
 class WayToGoal:
@@ -31,7 +32,8 @@ class WayToGoal:
         x = space.origin[0] + space.cell * np.arange(columns)
         straight = np.hypot(x[None] - self.goal[0], y[:, None] - self.goal[1])
         room = space.clearance
-        toll = np.where(room >= margin, 1.0, np.where(room >= 0, TIGHT, CLOSED))
+        tail = 0.5 * np.exp(-np.abs(room - margin) / np.maximum(space.uncertainty, LEAST))  # of a Laplace distribution
+        toll = 1 + CONTACT * np.where(room < margin, 1 - tail, tail)
         distance = np.full((rows, columns), np.inf)
         edge = 0.75 * space.cell
         inside = straight <= edge

@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from latentworld import robot_file
 from latentworld.model.world_model import Belief, WorldModel
+from latentworld.robot import Robot
 from latentworld.tracking.history import History, pose_at
+from latentworld.tracking.measured_space import MeasuredGrid
 from latentworld.tracking.surprise import VIOLATION, SurpriseScale, score
-from latentworld.types import Action, Latent, LatentworldError, Odometry, Surprise, WorldState, seconds, turn
+from latentworld.types import Action, Latent, LatentworldError, MeasuredSpace, Odometry, Surprise, WorldState, seconds, turn
 
 
 class WorldStateTracker:
@@ -16,14 +19,17 @@ class WorldStateTracker:
 
     MAX_EXTRAPOLATION = 0.5  # seconds past the newest odometry
 
-    def __init__(self, model: WorldModel, threshold: float = VIOLATION):
-        self.model = model
+    def __init__(self, model: WorldModel, threshold: float = VIOLATION, robot: Robot | None = None):
+        """robot: whose body it is; none: the shipped one's."""
+        self.model, self.base = model, (robot or robot_file.load()).base
         self.scale = SurpriseScale(model.surprise_quantiles.numpy(), threshold)
         self.reset()
 
     def reset(self) -> None:
         """Know nothing: call when the robot was carried elsewhere."""
         self.belief: Belief = self.model.start()
+        self.ground = MeasuredGrid(self.base)
+        self.measured: MeasuredSpace | None = None
         self.odometries, self.actions = History(), History()
         self.observed: int | None = None  # stamp of the newest frame in the belief
         self.pose = np.zeros(3)  # at that frame
@@ -60,6 +66,9 @@ class WorldStateTracker:
             else:
                 self._judge(latent, motion, elapsed)
             self.belief = self.model.update(self.belief, came, self.model.map.view(came), motion)
+        if latent.scans:
+            self.ground.observe(latent.scans, pose)
+            self.measured = self.ground.space()
         self.observed, self.pose = latent.stamp, pose
         return self._state(latent.stamp, self.belief, pose, velocity, commanded), self.surprise
 
@@ -109,6 +118,7 @@ class WorldStateTracker:
             stamp, self.observed if stamp != self.observed else stamp, self.model.model_id, pose,
             np.array(velocity, np.float32), np.array(commanded, np.float32),
             belief.flatten()[0].numpy(), self.surprise.score, self.surprise.p_value, self.uncertainty,
+            self.measured,
         )  # fmt: skip
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from importlib.util import find_spec
+from io import StringIO
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -61,7 +62,7 @@ def make(layout: str, width: int, height: int) -> Any:
         from miniworld import envs
 
         kind = getattr(envs, layout)
-        with elsewhere():
+        with elsewhere(), redirect_stdout(StringIO()):  # it says how many samples a pixel it falls back to
             env = type(layout, (kind,), {"_gen_world": _furnished(kind)})(
                 obs_width=width, obs_height=height, window_width=16, window_height=16
             )

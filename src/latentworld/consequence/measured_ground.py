@@ -1,0 +1,49 @@
+"""Belief and measurement put together: what was measured need not be believed, and what was not can only be believed."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from latentworld.model.latent_map import rotate
+from latentworld.types import MeasuredSpace
+
+SPREAD = 0.03  # metres by which a measured distance is expected to be wrong
+FAR = 10.0  # metres: what lies farther than the grid reaches
+PATIENCE = 0.03  # metres a second by which what was seen free may have changed by then
+
+
+class MeasuredGround:
+    """A ``MeasuredSpace`` on the device, asked at points of the robot's frame. pose: (3,) of the robot, in odom."""
+
+    def __init__(self, space: MeasuredSpace, pose: Tensor):
+        both = torch.stack([torch.from_numpy(space.clearance), torch.from_numpy(space.unseen)])
+        self.maps = both.to(pose.device).unsqueeze(0)  # (1, 2, n, n)
+        cells = space.clearance.shape[0]
+        self.pose, self.scale = pose, 2 / (cells - 1) / space.cell
+        self.first = pose.new_tensor(space.origin)
+
+    def fuse(
+        self, points: Tensor, ahead: Tensor, clearance: Tensor, spread: Tensor, ledge: Tensor, ledge_spread: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Clearance and distance to a ledge at points (..., 2), as believed, with their spreads (...), metres -> the same
+        with what was measured. ahead: seconds from now, of a shape that fits (...).
+
+        An obstacle is one that was measured, or one that is believed where nothing was seen.
+        """
+        measured, unseen = self._at(points)
+        unseen = unseen - PATIENCE * ahead
+        fused = torch.minimum(measured, torch.maximum(clearance, unseen))
+        spread = torch.where(fused == clearance, spread, SPREAD)
+        safe = torch.maximum(ledge, unseen)
+        return fused, spread, safe, torch.where(safe == ledge, ledge_spread, SPREAD)
+
+    def _at(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Metres from points (..., 2) to the nearest measured thing, and to unseen ground."""
+        odom = rotate(points, self.pose[2].expand(points.shape[:-1])) + self.pose[:2]
+        at = (odom - self.first) * self.scale - 1
+        found = F.grid_sample(self.maps, at.reshape(1, 1, -1, 2), padding_mode="border", align_corners=True)
+        measured, unseen = found[0, :, 0].unflatten(1, points.shape[:-1])
+        inside = (at.abs() <= 1).all(-1)
+        return torch.where(inside, measured, FAR), torch.where(inside, unseen, 0.0)

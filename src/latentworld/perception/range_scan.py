@@ -1,0 +1,122 @@
+"""From a depth picture to how far the ground is free in every direction: measured, nothing filled or learned."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from latentworld.perception.camera_tables import LOW, RISE, check, is_measured
+from latentworld.perception.rectification import Lens, fitted
+from latentworld.robot import Camera, Lidar, Robot
+from latentworld.types import Frame, LatentworldError, RangeScan
+
+SECTORS = 256  # of equal bearing, all around
+ROWS, COLUMNS = 96, 160  # pixels of a depth picture that are looked at, at most
+TOP = 0.5  # metres above the floor up to which things stand in the way of every base; a higher base meets more
+HEADROOM = 0.05  # metres above a base that must be free
+BAND = 0.12  # metres above the floor: nearer than where a camera sees as low as that, it may miss something
+TOGETHER = 0.12  # metres within which a second pixel must lie, or the nearest one counts as an error
+FARTHEST = 5.0  # metres: beyond it depth cameras say too little
+
+
+def range_scan(frame: Frame, robot: Robot) -> RangeScan | None:
+    """What the depth of one frame says about the ground around the robot; None of a frame or camera without depth.
+
+    Raises LatentworldError for arrays that are not what Frame promises, or are not the described camera's.
+    """
+    camera = next((c for c in robot.cameras if c.name == frame.frame_id), robot.camera)
+    check(camera, frame)
+    if frame.depth is None or camera.depth is None:
+        return None
+    return _table(camera, max(TOP, robot.base.height + HEADROOM), frame.depth.shape).scan(frame.depth)
+
+
+def scan_of_lidar(ranges: np.ndarray, lidar: Lidar) -> RangeScan:
+    """The same of a planar laser scan. ranges: (M,) metres, evenly from ``lidar.first`` to ``lidar.last``.
+
+    It sees one height alone, and so says nothing about what is free.
+    """
+    if ranges.ndim != 1 or len(ranges) < 2:
+        raise LatentworldError(f"scan {lidar.name}: expected ranges (N,) of 2 or more beams, got {ranges.shape}")
+    bearing = np.linspace(lidar.first, lidar.last, len(ranges)) + lidar.mount.yaw
+    with np.errstate(invalid="ignore"):
+        hit = (ranges >= max(lidar.least, 1e-3)) & (ranges <= lidar.most)
+    nearest = np.full(SECTORS, np.inf)
+    np.minimum.at(nearest, _sector(bearing[hit]), ranges[hit])
+    nothing = np.zeros(SECTORS, np.float32)
+    return RangeScan(lidar.mount.position[:2], nearest.astype(np.float32), nothing + np.inf, nothing)
+
+
+def _sector(bearing: np.ndarray) -> np.ndarray:
+    return np.floor((bearing / (2 * np.pi) + 0.5) * SECTORS).astype(np.int64) % SECTORS
+
+
+class _Table:
+    """Directions of the pixels that are looked at, sorted by sector, of one camera's pictures of one size."""
+
+    def __init__(self, camera: Camera, top: float, shape: tuple[int, int]):
+        depth = self._depth = camera.depth
+        name = camera.name if depth.registered else f"{camera.name}.depth"
+        lens = Lens(fitted(depth.intrinsics or camera.intrinsics, shape, name))
+        mount = camera.mount if depth.registered else depth.mount or camera.mount
+        rows, columns = (_spread(count, most) for count, most in zip(shape, (ROWS, COLUMNS), strict=True))
+        across, down = np.meshgrid(columns.astype(float), rows.astype(float))
+        rays = (lens.directions(across, down) @ mount.rotation.T).reshape(-1, 3)
+        pixels = (rows[:, None] * shape[1] + columns).ravel()
+        usable = np.isfinite(rays).all(1)
+        rays, pixels = rays[usable], pixels[usable]
+        sector = _sector(np.arctan2(rays[:, 1], rays[:, 0]))
+        order = np.argsort(sector, kind="stable")
+        self._pixels, sector = pixels[order], sector[order]
+        self._away = np.hypot(rays[:, 0], rays[:, 1])[order].astype(np.float32)  # metres along the ground per metre
+        self._rise = rays[order, 2].astype(np.float32)
+        self._sectors, self._first = np.unique(sector, return_index=True)
+        self._group = np.repeat(np.arange(len(self._sectors)), np.diff([*self._first, len(sector)]))
+        self._height, self._top, self.origin = np.float32(mount.z), np.float32(top), mount.position[:2]
+        # Where the lowest ray of a sector has come down to BAND.
+        with np.errstate(divide="ignore"):
+            reach = np.where(self._rise < 0, (mount.z - BAND) * self._away / -self._rise, np.inf)
+        reach = np.maximum(reach, depth.least) if mount.z > BAND else np.full(len(reach), depth.least)
+        self._near = np.minimum.reduceat(reach, self._first)
+
+    def scan(self, depth: np.ndarray) -> RangeScan:
+        metres = depth.ravel()[self._pixels]
+        with np.errstate(invalid="ignore"):
+            measured = is_measured(metres, self._depth) & (metres < self._depth.most * 0.98)
+            away = np.where(measured, self._away * metres, np.inf).astype(np.float32)
+            measured &= away < FARTHEST
+            height = self._height + self._rise * metres
+            floor = LOW + RISE * away
+            stands = measured & (height > floor) & (height < self._top)
+            below = measured & (height < -floor)
+            level = measured & (np.abs(height) <= floor)
+            # Over an edge the line of sight leaves the ground nearer than where it ends.
+            edge = np.where(below, away * self._height / np.maximum(self._height - height, 1e-3), np.inf)
+        standing = np.where(stands, away, np.inf).astype(np.float32)
+        nearest = np.minimum.reduceat(standing, self._first)
+        second = np.add.reduceat((standing < nearest[self._group] + TOGETHER).astype(np.int32), self._first) > 1
+        edge = np.minimum.reduceat(edge, self._first)
+        blocked = np.minimum(nearest, edge)
+        ground = np.where(level & (away < blocked[self._group]), away, 0.0).astype(np.float32)
+        far = np.maximum.reduceat(ground, self._first)
+        far = np.where(np.isfinite(nearest) & (nearest <= edge), nearest, far)
+        out = RangeScan(
+            self.origin,
+            np.full(SECTORS, np.inf, np.float32), np.full(SECTORS, np.inf, np.float32), np.zeros(SECTORS, np.float32),
+        )  # fmt: skip
+        out.nearest[self._sectors] = np.where(second, nearest, np.inf)
+        out.near[self._sectors], out.far[self._sectors] = self._near, far
+        return out
+
+
+@lru_cache(maxsize=32)
+def _table(camera: Camera, top: float, shape: tuple[int, int]) -> _Table:
+    return _Table(camera, top, shape)
+
+
+def _spread(count: int, most: int) -> np.ndarray:
+    """Indices of at most ``most`` of ``count`` rows, evenly spread."""
+    if count <= most:
+        return np.arange(count)
+    return ((np.arange(most) + 0.5) * (count / most)).astype(int)

@@ -1,0 +1,96 @@
+"""The ground around the robot as it was measured: what is occupied, what is free, what was never seen.
+
+A grid whose axes are those of ``odom``; it scrolls with the robot by whole cells. Range scans are laid into it as evidence
+for occupied and free, in log odds (Moravec and Elfes 1985), so that errors of single frames are outvoted and what went
+away is forgotten as soon as the ground is seen free again.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from latentworld.robot import Base
+from latentworld.types import MeasuredSpace, RangeScan
+
+CELL, SIDE = 0.05, 144  # metres a cell, cells a side
+OCCUPIED, FREE, MOST = 0.9, -0.5, 3.0  # evidence of a scan, and the most that is kept (log odds)
+IS_FREE, IS_OCCUPIED = -0.7, 0.5  # from where on it counts
+BEFORE, BEHIND = 0.02, 0.08  # metres about a range within which the thing is: its face, and some of what is behind it
+REACH = 3.5  # metres within which a scan is laid in
+SHORT = 0.03  # metres before a thing up to which the ground is free
+
+
+class MeasuredGrid:
+    """Keeps the grid of one robot."""
+
+    def __init__(self, base: Base) -> None:
+        self._discs = base.discs
+        line = np.arange(SIDE) - SIDE // 2
+        self._row, self._column = np.meshgrid(line, line, indexing="ij")
+        self.reset()
+
+    def reset(self) -> None:
+        """Know nothing."""
+        self.evidence = np.zeros((SIDE, SIDE), np.float32)
+        self._middle: np.ndarray | None = None  # (2,) which cell of odom the middle cell is
+
+    def observe(self, scans: tuple[RangeScan, ...], pose: np.ndarray) -> None:
+        """Take in what was measured from ``pose`` (x, y, yaw in odom)."""
+        self._scroll(pose)
+        for scan in scans:
+            self._lay(scan, pose)
+        self._stand(pose)
+
+    def space(self) -> MeasuredSpace | None:
+        """What is known by now; None before anything was measured."""
+        if self._middle is None:
+            return None
+        occupied = (self.evidence > IS_OCCUPIED).astype(np.uint8)
+        known = (self.evidence < IS_FREE).astype(np.uint8) | occupied
+        known[[0, -1]] = known[:, [0, -1]] = 0  # beyond the grid nothing is known
+        return MeasuredSpace(_distance(1 - occupied), _distance(known), (self._middle - SIDE // 2) * CELL, CELL)
+
+    def _scroll(self, pose: np.ndarray) -> None:
+        middle = np.round(pose[:2] / CELL).astype(int)
+        if self._middle is not None and (middle != self._middle).any():
+            shift = middle - self._middle  # columns, rows
+            moved = np.zeros_like(self.evidence)
+            if (np.abs(shift) < SIDE).all():
+                (dx, dy), n = shift, SIDE
+                moved[max(0, -dy) : n - max(0, dy), max(0, -dx) : n - max(0, dx)] = (
+                    self.evidence[max(0, dy) : n - max(0, -dy), max(0, dx) : n - max(0, -dx)]
+                )  # fmt: skip
+            self.evidence = moved
+        self._middle = middle
+
+    def _lay(self, scan: RangeScan, pose: np.ndarray) -> None:
+        c, s = np.cos(pose[2]), np.sin(pose[2])
+        origin = pose[:2] + [c * scan.origin[0] - s * scan.origin[1], s * scan.origin[0] + c * scan.origin[1]]
+        off = (self._middle * CELL - origin).astype(np.float32)
+        x, y = self._column * np.float32(CELL) + off[0], self._row * np.float32(CELL) + off[1]
+        away = np.hypot(x, y)
+        inside = np.flatnonzero(away < REACH)
+        x, y, away = x.ravel()[inside], y.ravel()[inside], away.ravel()[inside]
+        count = len(scan.nearest)
+        sector = np.floor(((np.arctan2(y, x) - pose[2]) / (2 * np.pi) + 0.5) * count).astype(np.int64) % count
+        nearest = scan.nearest[sector]
+        change = np.where((away >= scan.near[sector]) & (away < np.minimum(scan.far[sector], nearest - SHORT)), FREE, 0.0)
+        change = np.where((away > nearest - BEFORE) & (away < nearest + BEHIND), OCCUPIED, change)
+        evidence = self.evidence.ravel()
+        evidence[inside] = np.clip(evidence[inside] + change, -MOST, MOST)
+        self.evidence = evidence.reshape(SIDE, SIDE)
+
+
+    def _stand(self, pose: np.ndarray) -> None:
+        """Where the base stands, the ground is free."""
+        c, s = np.cos(pose[2]), np.sin(pose[2])
+        for x, y, radius in self._discs:
+            middle = (pose[:2] + [c * x - s * y, s * x + c * y]) / CELL - self._middle
+            under = np.hypot(self._column - middle[0], self._row - middle[1]) * CELL < radius - CELL / 2
+            self.evidence[under] = -MOST
+
+
+def _distance(inside: np.ndarray) -> np.ndarray:
+    """Metres from the middle of each cell to the border of the nearest cell that is 0; far away where there is none."""
+    return np.maximum(cv2.distanceTransform(inside, cv2.DIST_L2, 5) * CELL - CELL / 2, 0).astype(np.float32)
