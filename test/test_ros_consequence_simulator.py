@@ -13,7 +13,7 @@ from latentworld.ros.codecs import consequences_from_messages, sequence_to_messa
 from latentworld.ros.consequence_simulator import TENSORS, ConsequenceSimulatorNode
 from latentworld.ros.node import ManagedNode
 from latentworld.ros.remote_simulator import RemoteSimulator
-from latentworld.ros.tensors import to_tensor
+from latentworld.ros.tensors import from_tensor, to_tensor
 from latentworld.ros.worker import Worker
 from latentworld.types import ActionSequence, LatentworldError, WorldState
 
@@ -66,6 +66,25 @@ def test_in_bulk_through_the_remote_faculty(scene):
     assert isinstance(got[1], LatentworldError) and "before the deadline" in str(got[1])
     worker.close()
     remote.destroy()
+
+
+def test_a_base_that_moves_sideways_has_a_third_axis():
+    axes = ("linear.x", "angular.z", "linear.y")
+    still, aside = (np.tile(np.float32([0.0, 0.0, lateral]), (10, 1)) for lateral in (0.0, 0.3))
+    with Graph() as graph:
+        node = graph.start(ConsequenceSimulatorNode, **overrides(robot="omnidirectional"))
+        config, model_id = node._simulator.model.config, node._simulator.model.model_id
+        nothing = np.zeros(3, np.float32)
+        state = WorldState(1, 1, model_id, nothing, nothing, nothing, np.zeros(config.belief_dim, np.float32))
+        request = Simulate.Request(state=state_to_message(state), values=to_tensor(np.stack([still, aside])), dt=0.2)
+        poses = from_tensor(graph.call(Simulate, "simulate", request).poses, "poses")
+        assert np.allclose(poses[0], 0, atol=1e-5) and poses[1, -1, 1] > 0.3
+        request = Simulate.Request(state=request.state, candidates=sequences(ActionSequence(0.2, aside, axes)))
+        words = consequences_from_messages(graph.call(Simulate, "simulate", request).consequences)
+        assert np.allclose(words.poses[0], poses[1], atol=1e-5)
+        request.candidates = sequences(ActionSequence(0.2, aside[:, :2]))
+        said = "candidates[0]: expected names linear.x, angular.z, linear.y, got linear.x, angular.z"
+        assert said in graph.call(Simulate, "simulate", request).message
 
 
 def sequences(*of):

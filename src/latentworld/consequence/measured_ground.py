@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -18,26 +19,23 @@ class MeasuredGround:
     """A ``MeasuredSpace`` on the device, asked at points of the robot's frame. pose: (3,) of the robot, in odom."""
 
     def __init__(self, space: MeasuredSpace, pose: Tensor):
-        both = torch.stack([torch.from_numpy(space.clearance), torch.from_numpy(space.unseen)])
+        both = torch.from_numpy(np.stack([space.clearance, space.unseen]))
         self.maps = both.to(pose.device).unsqueeze(0)  # (1, 2, n, n)
         cells = space.clearance.shape[0]
         self.pose, self.scale = pose, 2 / (cells - 1) / space.cell
         self.first = pose.new_tensor(space.origin)
 
-    def fuse(
-        self, points: Tensor, ahead: Tensor, clearance: Tensor, spread: Tensor, ledge: Tensor, ledge_spread: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Clearance and distance to a ledge at points (..., 2), as believed, with their spreads (...), metres -> the same
-        with what was measured. ahead: seconds from now, of a shape that fits (...).
+    def fuse(self, points: Tensor, ahead: Tensor, clearance: Tensor, spread: Tensor) -> tuple[Tensor, Tensor]:
+        """Clearance at points (..., 2), as believed, with its spread (...), metres -> the same with what was measured.
+        ahead: seconds from now, of a shape that fits (...).
 
-        An obstacle is one that was measured, or one that is believed where nothing was seen.
+        An obstacle is one that was measured, or one that is believed where nothing was seen. Ledges are left to belief:
+        from a low camera the ground beyond an edge looks like ground.
         """
         measured, unseen = self._at(points)
         unseen = unseen - PATIENCE * ahead
         fused = torch.minimum(measured, torch.maximum(clearance, unseen))
-        spread = torch.where(fused == clearance, spread, SPREAD)
-        safe = torch.maximum(ledge, unseen)
-        return fused, spread, safe, torch.where(safe == ledge, ledge_spread, SPREAD)
+        return fused, torch.where(fused == clearance, spread, SPREAD)
 
     def _at(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Metres from points (..., 2) to the nearest measured thing, and to unseen ground."""

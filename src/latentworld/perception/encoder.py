@@ -11,8 +11,8 @@ import torch
 
 from latentworld.model.world_model import WorldModel
 from latentworld.perception.canonical_view import CanonicalView
-from latentworld.perception.range_scan import range_scan
-from latentworld.robot import Robot
+from latentworld.perception.range_scan import range_scan, scan_of_lidar
+from latentworld.robot import Lidar, Robot
 from latentworld.types import Frame, Latent, LatentworldError, RangeScan
 
 
@@ -42,10 +42,19 @@ class PerceptionEncoder:
             seen = self.view.look(frames)
             scans = tuple(filter(None, (range_scan(frame, self.robot) for frame in frames)))
             rgb, depth, mask = seen.rgb, seen.depth, seen.mask
+        return self._latent(frames[0].stamp, (rgb, depth, mask), scans, began)
+
+    def encode_scan(self, ranges: np.ndarray, lidar: Lidar, stamp: int) -> Latent:
+        """The latent of a planar scan alone; ranges: (M,) metres, evenly from ``lidar.first`` to ``lidar.last``."""
+        began = time.perf_counter()
+        seen = self.view.look_scan(ranges, lidar)
+        return self._latent(stamp, (seen.rgb, seen.depth, seen.mask), (scan_of_lidar(ranges, lidar),), began)
+
+    def _latent(self, stamp: int, pictures: tuple, scans: tuple[RangeScan, ...], began: float) -> Latent:
+        parts = (None if part is None else torch.from_numpy(part).unsqueeze(0) for part in pictures)
         with torch.inference_mode():
-            parts = (None if part is None else torch.from_numpy(part).unsqueeze(0) for part in (rgb, depth, mask))
             vector = self.model.encode(*parts)[0].numpy()
-        return Latent(frames[0].stamp, self.model.model_id, vector, time.perf_counter() - began, scans)
+        return Latent(stamp, self.model.model_id, vector, time.perf_counter() - began, scans)
 
     def _cut(self, frame: Frame) -> tuple[np.ndarray, np.ndarray | None]:
         side = self.model.config.image_size

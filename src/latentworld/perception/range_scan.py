@@ -35,7 +35,7 @@ def range_scan(frame: Frame, robot: Robot) -> RangeScan | None:
 def scan_of_lidar(ranges: np.ndarray, lidar: Lidar) -> RangeScan:
     """The same of a planar laser scan. ranges: (M,) metres, evenly from ``lidar.first`` to ``lidar.last``.
 
-    It sees one height alone, and so says nothing about what is free.
+    It sees one height alone; where it meets nothing, the ground counts as free.
     """
     if ranges.ndim != 1 or len(ranges) < 2:
         raise LatentworldError(f"scan {lidar.name}: expected ranges (N,) of 2 or more beams, got {ranges.shape}")
@@ -44,8 +44,12 @@ def scan_of_lidar(ranges: np.ndarray, lidar: Lidar) -> RangeScan:
         hit = (ranges >= max(lidar.least, 1e-3)) & (ranges <= lidar.most)
     nearest = np.full(SECTORS, np.inf)
     np.minimum.at(nearest, _sector(bearing[hit]), ranges[hit])
-    nothing = np.zeros(SECTORS, np.float32)
-    return RangeScan(lidar.mount.position[:2], nearest.astype(np.float32), nothing + np.inf, nothing)
+    far = np.zeros(SECTORS)
+    with np.errstate(invalid="ignore"):
+        clear = ranges >= lidar.least  # infinite: nothing as far as it reaches
+    np.maximum.at(far, _sector(bearing[clear]), np.minimum(ranges[clear], lidar.most))
+    near = np.full(SECTORS, lidar.least, np.float32)
+    return RangeScan(lidar.mount.position[:2], nearest.astype(np.float32), near, far.astype(np.float32))
 
 
 def _sector(bearing: np.ndarray) -> np.ndarray:

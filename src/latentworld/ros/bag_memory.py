@@ -57,7 +57,7 @@ def remember(
                 f"bag {path}: expected messages on {topic}, got {', '.join(sorted(counts)) or 'none'}"
             )
     model, parameters = checkpoint_file.load(checkpoint), parameters or MemoryParameters()
-    encoder, tracker = PerceptionEncoder(model, robot), WorldStateTracker(model)
+    encoder, tracker = PerceptionEncoder(model, robot), WorldStateTracker(model, robot=robot)
     detector = ObjectDetector(checkpoint_file.load(checkpoint_file.shipped("objects-small"), ObjectFinder))
     finder = detector if robot is None else Finder(detector, encoder)
     with VisualMemory(memory, model.model_id, parameters, looks=model.config.descriptor_dim) as kept:

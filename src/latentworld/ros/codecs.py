@@ -23,9 +23,11 @@ from latentworld.types import (
     Consequences,
     Latent,
     LatentworldError,
+    MeasuredSpace,
     Odometry,
     Plan,
     PlanStatus,
+    RangeScan,
     Surprise,
     WorldState,
 )
@@ -71,12 +73,29 @@ def latent_to_message(latent: Latent) -> msg.LatentObservation:
         model_id=latent.model_id,
         encode_ms=1e3 * latent.encode_seconds,
         latent=to_tensor(latent.vector),
+        scans=to_tensor(_scan_rows(latent.scans)),
     )
 
 
 def latent_from_message(message: msg.LatentObservation) -> Latent:
     vector = from_tensor(message.latent, "latent", None)
-    return Latent(from_time(message.header.stamp), message.model_id, vector, message.encode_ms / 1e3)
+    scans = tuple(RangeScan(row[:2], *row[2:].reshape(3, -1)) for row in _rows_of_scans(message))
+    return Latent(from_time(message.header.stamp), message.model_id, vector, message.encode_ms / 1e3, scans)
+
+
+def _scan_rows(scans: tuple[RangeScan, ...]) -> np.ndarray:
+    """(K, 2 + 3 S) float32, see LatentObservation.msg."""
+    rows = [np.concatenate([scan.origin, scan.nearest, scan.near, scan.far]) for scan in scans]
+    return np.array(rows, np.float32).reshape(len(rows), -1)
+
+
+def _rows_of_scans(message: msg.LatentObservation) -> np.ndarray:
+    if not message.scans.data:
+        return np.zeros((0, 2), np.float32)
+    rows = from_tensor(message.scans, "scans", None, None)
+    if (rows.shape[1] - 2) % 3 or rows.shape[1] < 5:
+        raise LatentworldError(f"scans: expected (K, 2 + 3 S) numbers, got {rows.shape}")
+    return rows
 
 
 def state_to_message(state: WorldState) -> msg.WorldState:
@@ -95,7 +114,29 @@ def state_to_message(state: WorldState) -> msg.WorldState:
         p_value=float(state.p_value),
         uncertainty=float(state.uncertainty),
         belief=to_tensor(state.belief),
+        **_measured_fields(state.measured),
     )
+
+
+def _measured_fields(space: MeasuredSpace | None) -> dict[str, Any]:
+    if space is None:
+        return {}
+    return {
+        "measured": to_tensor(np.stack([space.clearance, space.unseen])),
+        "measured_origin": to_pose2d(np.append(space.origin, 0.0)),
+        "measured_cell": float(space.cell),
+    }
+
+
+def _measured(message: msg.WorldState) -> MeasuredSpace | None:
+    if not message.measured.data:
+        return None
+    clearance, unseen = from_tensor(message.measured, "measured", 2, None, None)
+    if not message.measured_cell > 0 or clearance.shape[0] != clearance.shape[1]:
+        raise LatentworldError(
+            f"measured: expected a square of cells, got {clearance.shape} of {message.measured_cell} m"
+        )
+    return MeasuredSpace(clearance, unseen, from_pose2d(message.measured_origin)[:2], message.measured_cell)
 
 
 def state_from_message(message: msg.WorldState) -> WorldState:
@@ -110,6 +151,7 @@ def state_from_message(message: msg.WorldState) -> WorldState:
         surprise=message.surprise,
         p_value=message.p_value,
         uncertainty=message.uncertainty,
+        measured=_measured(message),
     )
 
 

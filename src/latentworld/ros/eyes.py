@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import torch
 from sensor_msgs.msg import LaserScan
 
 from latentworld.model.world_model import WorldModel
@@ -37,12 +35,7 @@ class Eyes:
 
     def encode_scan(self, ranges: np.ndarray, lidar: Lidar, stamp: int) -> Latent:
         """The latent of a planar scan; ``ranges`` as ``CanonicalView.look_scan`` takes them."""
-        began = time.perf_counter()
-        seen = self.view.look_scan(ranges, lidar)
-        parts = (torch.from_numpy(part).unsqueeze(0) for part in (seen.rgb, seen.depth, seen.mask))
-        with torch.inference_mode():
-            vector = self.model.encode(*parts)[0].numpy()
-        return Latent(stamp, self.model.model_id, vector, time.perf_counter() - began)
+        return self._current().encode_scan(ranges, lidar, stamp)
 
     def _current(self) -> PerceptionEncoder:
         """Made anew when a lens has changed."""

@@ -12,6 +12,7 @@ from rclpy.duration import Duration
 from std_srvs.srv import Trigger
 
 from latentworld.parameters import parameter
+from latentworld.robot import Robot
 from latentworld.robot_file import DEFAULT
 from latentworld.ros import commands, qos, robots
 from latentworld.ros.channel import Bus
@@ -46,7 +47,7 @@ class WorldStateTrackerNode(ManagedNode):
 
     def configure(self) -> None:
         robot = robots.described(self.parameters.robot)
-        self._tracker = self.worker.call(self._load, timeout=120.0)
+        self._tracker = self.worker.call(lambda: self._load(robot), timeout=120.0)
         self._period = self._tracker.model.config.camera_period
         slowest = 1 / min(sensor.rate for sensor in (robots.ahead(robot)[:1] or robot.lidars[:1]))
         # One frame is waited for a little longer; a camera that is slower anyway is never waited for.
@@ -80,8 +81,9 @@ class WorldStateTrackerNode(ManagedNode):
                 self.diagnostics.clear(name)
         commands.check_type(self, self.parameters.enable_stamped_cmd_vel)
 
-    def _load(self) -> WorldStateTracker:
-        return WorldStateTracker(world_model(self.parameters.checkpoint), self.parameters.violation_threshold)
+    def _load(self, robot: Robot) -> WorldStateTracker:
+        p = self.parameters
+        return WorldStateTracker(world_model(p.checkpoint), p.violation_threshold, robot)
 
     def _on_odometry(self, message: OdometryMessage) -> None:
         try:

@@ -11,7 +11,17 @@ from latentworld.robot import Robot
 from latentworld.tracking.history import History, pose_at
 from latentworld.tracking.measured_space import MeasuredGrid
 from latentworld.tracking.surprise import VIOLATION, SurpriseScale, score
-from latentworld.types import Action, Latent, LatentworldError, MeasuredSpace, Odometry, Surprise, WorldState, seconds, turn
+from latentworld.types import (
+    Action,
+    Latent,
+    LatentworldError,
+    MeasuredSpace,
+    Odometry,
+    Surprise,
+    WorldState,
+    seconds,
+    turn,
+)
 
 
 class WorldStateTracker:

@@ -24,12 +24,19 @@ MIDDLE = (np.array(START) + GOAL) / 2
 
 
 class BarnWorld(World):
-    """One of ``courses`` at a time. index: which. exact: whether odometry says where the base really is."""
+    """One of ``courses`` at a time. index: which. exact: whether odometry says where the base really is. grey: as the
+    world files have it; else ground and cylinders have the colours and patterns of our own rooms.
+    """
 
     def __init__(
-        self, courses: Sequence[Course], robot: Robot | None = None, index: int = 0, exact: bool = False
+        self,
+        courses: Sequence[Course],
+        robot: Robot | None = None,
+        index: int = 0,
+        exact: bool = False,
+        grey: bool = True,
     ) -> None:
-        self.courses, self.exact = list(courses), exact
+        self.courses, self.exact, self.grey = list(courses), exact, grey
         super().__init__(FIRST_SEED + index, robot=robot)
 
     def enter(self, index: int, exact: bool = False) -> None:
@@ -47,7 +54,7 @@ class BarnWorld(World):
             name = model.geom(i).name
             if name.startswith(("wall:", "ceiling", "picture:")):
                 model.geom_group[i] = HULLS  # never drawn
-            elif name.startswith(("floor:", "obstacle:")):
+            elif self.grey and name.startswith(("floor:", "obstacle:")):
                 model.geom_matid[i], model.geom_rgba[i] = -1, (GREY, GREY, GREY, 1)
 
     def frame(self, camera: int = 0) -> Frame:

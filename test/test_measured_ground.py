@@ -1,0 +1,127 @@
+"""Measured ground: from depth to range scans, to a grid around the robot, to what a planner is told."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from latentworld import robot_file
+from latentworld.agent import Agent
+from latentworld.consequence.measured_ground import MeasuredGround
+from latentworld.perception.range_scan import SECTORS, range_scan, scan_of_lidar
+from latentworld.robot import Lidar, Mount
+from latentworld.ros.codecs import latent_from_message, latent_to_message, state_from_message, state_to_message
+from latentworld.sim.episode import Episode
+from latentworld.sim.furniture import Part, Shape
+from latentworld.sim.room import VALIDATION_SEEDS, Obstacle, Room
+from latentworld.sim.world import World
+from latentworld.tracking.measured_space import MeasuredGrid
+from latentworld.training.driving.drivers import PathFollower
+from latentworld.types import Action, LatentworldError, MeasuredSpace
+
+ROBOTS = ["latentworld", "turtlebot4", "stretch", "trials/d435", "trials/fisheye", "trials/holes"]
+
+
+def box_ahead(robot, distance):
+    """A world with one box straight ahead, its face ``distance`` metres from base_link."""
+    box = Shape("box", (Part("box", (0.2, 0.3, 0.3), (0, 0, 0.3)),), (0.2, 0.3))
+    room = Room(0, (12.0, 12.0), (Obstacle(box, distance + 0.2, 0.0, 0.0),), None)
+    world = World(0, robot=robot, image_size=min(320, robot.camera.intrinsics.width))
+    world._begin(Episode(room, np.zeros(3), np.array([0, 3.0, 0]), np.zeros((1, 2)), False))
+    return world
+
+
+@pytest.mark.parametrize("name", ROBOTS)
+def test_a_box_ahead_is_measured_where_it_is(name):
+    robot = robot_file.load(name)
+    world = box_ahead(robot, 1.6)
+    scan = range_scan(world.frame(), robot)
+    points = scan.points()
+    world.close()
+    ahead = points[np.abs(points[:, 1]) < 0.2]
+    assert len(ahead) >= 3 and np.median(ahead[:, 0]) == pytest.approx(1.6, abs=0.1)
+    middle = SECTORS // 2
+    assert scan.far[middle - 2 : middle + 2].max() < 1.9 - scan.origin[0]
+    assert not scan.far[:10].any()  # behind it nothing was measured
+
+
+def test_a_frame_without_depth_measures_nothing():
+    robot = robot_file.load()
+    world = World(VALIDATION_SEEDS)
+    assert range_scan(replace(world.frame(), depth=None), robot) is None
+    world.close()
+
+
+def test_a_lidar_clears_what_its_beams_pass_through():
+    lidar = Lidar(Mount(z=0.2), -np.pi, np.pi, 360, least=0.1, most=8.0)
+    ranges = np.full(360, 2.0)
+    ranges[90:120] = np.inf
+    scan = scan_of_lidar(ranges, lidar)
+    assert np.isfinite(scan.nearest).sum() < SECTORS and scan.far.max() == 8.0
+    with pytest.raises(LatentworldError, match="scan scan: expected ranges"):
+        scan_of_lidar(np.zeros((2, 3)), lidar)
+
+
+def test_the_grid_scrolls_without_losing_what_it_knows():
+    base = robot_file.load().base
+    lidar = Lidar(Mount(z=0.2), beams=720)
+    walls = scan_of_lidar(np.full(720, 2.0), lidar)
+    still, moved = MeasuredGrid(base), MeasuredGrid(base)
+    for grid in (still, moved):
+        for _ in range(3):
+            grid.observe((walls,), np.zeros(3))
+    moved.observe((), np.array([0.73, -0.41, 1.0]))
+    before, after = still.space(), moved.space()
+    points = np.random.default_rng(0).uniform(-1.0, 1.0, (200, 2))
+
+    def at(space, values):
+        column, row = np.round((points - space.origin) / space.cell).astype(int).T
+        return values[row, column]
+
+    assert np.abs(at(before, before.clearance) - at(after, after.clearance)).max() < 0.15
+
+
+def test_what_went_away_is_forgotten_when_the_ground_is_seen_free():
+    base = robot_file.load().base
+    lidar = Lidar(Mount(z=0.2), beams=720)
+    grid = MeasuredGrid(base)
+    for _ in range(5):
+        grid.observe((scan_of_lidar(np.full(720, 1.0), lidar),), np.zeros(3))
+    near = grid.space().clearance[72, 72]
+    for _ in range(15):
+        grid.observe((scan_of_lidar(np.full(720, 3.0), lidar),), np.zeros(3))
+    assert near < 1.05 and grid.space().clearance[72, 72] > 2.5
+
+
+def test_measured_obstacles_are_met_and_believed_ones_only_where_nothing_was_seen():
+    clearance = np.full((41, 41), 0.5, np.float32)
+    unseen = np.full((41, 41), 0.4, np.float32)
+    ground = MeasuredGround(MeasuredSpace(clearance, unseen, np.array([-1.0, -1.0]), 0.05), torch.zeros(3))
+    points, now = torch.tensor([[0.0, 0.0], [0.3, 0.1], [0.0, 0.2], [5.0, 0.0]]), torch.zeros(())
+    believed = torch.tensor([0.1, 0.45, 0.9, 0.7])
+    fused, spread = ground.fuse(points, now, believed, torch.full((4,), 0.2))
+    assert fused.tolist() == pytest.approx([0.4, 0.45, 0.5, 0.7], abs=1e-5)
+    assert (spread < 0.1).tolist() == [True, False, True, False]
+
+
+def test_a_drive_measures_where_things_stand_and_messages_carry_it():
+    """Free ground is free, occupied ground occupied, to a cell or two; what a planner is told survives ROS messages."""
+    world, agent = World(VALIDATION_SEEDS + 9, blocked=True), Agent.load()
+    driver, command = PathFollower(world, np.random.default_rng(0)), np.zeros(2)
+    for _ in range(40):
+        state = agent.observe(world.frame(), world.odometry(), Action(world.time_ns - 1, *command))
+        command = driver()
+        world.step(*command)
+    evidence, space = agent.tracker.ground.evidence, state.measured
+    rows, columns = np.mgrid[: len(evidence), : len(evidence)] * space.cell
+    points = np.stack([columns, rows], -1).reshape(-1, 2) + space.origin
+    true = world.clearance(points).reshape(evidence.shape)
+    assert (true[evidence < -0.7] < -0.05).mean() < 0.05 and (evidence < -0.7).sum() > 1500
+    assert np.abs(true[evidence > 0.5]).mean() < 0.12 and (evidence > 0.5).sum() > 100
+    back = state_from_message(state_to_message(state)).measured
+    assert np.array_equal(back.clearance, space.clearance) and np.allclose(back.origin, space.origin)
+    latent = agent.encoder.encode(world.frame())
+    scans = latent_from_message(latent_to_message(latent)).scans
+    assert len(scans) == 1 and np.allclose(scans[0].points(), latent.scans[0].points(), atol=1e-5)
+    world.close()
