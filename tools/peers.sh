@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 tools/setup.sh
-[ -e .venv-peers/ready ] && exit 0
+[ -e .venv-peers/ready ] && [ ! tools/peers.txt -nt .venv-peers/ready ] && exit 0  # installed, and nothing was added since
 .venv/bin/python -m venv --without-pip .venv-peers
 site=$(echo .venv-peers/lib/python*/site-packages)
 # Without their dependencies: a resolver left alone takes a torch of several GB, and torchvision has no build for CPUs.

@@ -223,6 +223,28 @@ def robots(
     evaluate(rooms, *asked, checkpoint and str(checkpoint), ledges=ledges, workers=workers, json=json, keep=keep)
 
 
+@evaluation.command("worlds")
+def evaluate_worlds(
+    barn: Annotated[Optional[Path], typer.Option(metavar="DIR", help="Folder with barn_worlds.npz.")] = None,
+    frames: Annotated[
+        Optional[Path], typer.Option(metavar="DIR", help="Folder of real frames, or the one that it lies in.")
+    ] = None,
+    rooms: Annotated[
+        Optional[int], typer.Option(min=1, help="MiniWorld goals and BARN worlds, at most.  [default: 40, and all]")
+    ] = None,
+    checkpoint: Checkpoint = None,
+    workers: Workers = 2,
+    keep: Annotated[
+        Optional[Path], typer.Option(metavar="FILE", help="Keep each episode here, and go on from those already in it.")
+    ] = None,
+    json: Json = None,
+) -> None:
+    """Worlds that nobody here drew: MiniWorld (tools/peers.sh installs it), BARN by its rules, frames of a real walk."""
+    from latentworld.evaluation.worlds import evaluate
+
+    evaluate(barn, frames, rooms, checkpoint and str(checkpoint), workers, json, keep)
+
+
 @evaluation.command()
 def physics(
     clips: Annotated[

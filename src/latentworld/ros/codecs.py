@@ -86,7 +86,7 @@ def latent_from_message(message: msg.LatentObservation) -> Latent:
 def _scan_rows(scans: tuple[RangeScan, ...]) -> np.ndarray:
     """(K, 2 + 3 S) float32, see LatentObservation.msg."""
     rows = [np.concatenate([scan.origin, scan.nearest, scan.near, scan.far]) for scan in scans]
-    return np.array(rows, np.float32).reshape(len(rows), -1)
+    return np.array(rows, np.float32) if rows else np.zeros((0, 2), np.float32)
 
 
 def _rows_of_scans(message: msg.LatentObservation) -> np.ndarray:

@@ -13,6 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
+from ...robot import Intrinsics
 from ..camera import Renderer
 from ..engine import mujoco
 from .looks import FIELD_OF_VIEW, PROP_TEXTURES, TEXTURES, Looks
@@ -24,6 +25,7 @@ GROUND = -0.8  # height of the ground; the table's top is at 0
 TABLE = 0.12  # thickness
 SCREEN_Y, BACKDROP_Y = -0.5, 1.4
 SIDE = 64  # pixels
+PICTURE = Intrinsics.from_field_of_view(2 * SIDE, 2 * SIDE, FIELD_OF_VIEW)  # drawn twice as fine
 MAX_PROPS = 4
 AWAY = 40.0  # where props wait that are not there
 # Of props of size 1, where it is not 1.05 and 1.
@@ -132,7 +134,7 @@ class Stage:
             mujoco.mj_camlight(self.model, data)
             for light, made in lights:
                 light[:] = made * lamp[t]
-            rgb, _ = renderer.draw(data, 2 * SIDE, self.looks.position, self.looks.rotation, FIELD_OF_VIEW)
+            rgb, _ = renderer.draw(data, PICTURE, self.looks.position, self.looks.rotation)
             frames[t] = rgb.reshape(SIDE, 2, SIDE, 2, 3).mean((1, 3))
         for light, made in lights:
             light[:] = made
