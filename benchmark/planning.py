@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from latentworld import robot_file
 from latentworld.agent import Agent
 from latentworld.evaluation.controllers import WorldModelController
 from latentworld.evaluation.figures import write_figures
@@ -37,7 +38,8 @@ from latentworld.sim.world import World
 from latentworld.types import GoalKind, LatentworldError, WorldState
 
 K, H, ITERATIONS = 256, 12, 3  # the plan whose time is promised
-P = SelectionParameters()
+BASE = robot_file.load().base
+P = SelectionParameters().within(BASE)
 LOW, HIGH = np.array([-P.max_reverse, -P.max_angular]), np.array([P.max_linear, P.max_angular])
 
 
@@ -75,7 +77,7 @@ Curve = list[tuple[float, float]]
 
 def ours(name: str, problem: Problem, seconds: float) -> Curve:
     """Cold: no plan of the moment before."""
-    p = SelectionParameters(solver=name, iterations=40)
+    p = SelectionParameters(solver=name, iterations=40).within(BASE)
     curve: Curve = []
     best = np.inf
 
@@ -217,7 +219,7 @@ def roofline(problem: Problem, seconds: float) -> dict[str, float]:
 
 def plan_times(found: list[Problem], seconds: float) -> list[float]:
     """Of whole plans of K x H x ITERATIONS, the critics and all, without a deadline."""
-    p = SelectionParameters(samples=K, horizon=H, iterations=ITERATIONS, solver="cem")
+    p = SelectionParameters(samples=K, horizon=H, iterations=ITERATIONS, solver="cem").within(BASE)
     seeds, mean, took = seed_plans(p), np.zeros((H, 2), np.float32), []
     for problem in found:
         search = solver(p)
