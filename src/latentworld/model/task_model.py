@@ -33,6 +33,10 @@ class TaskConfig(StoredConfig):
     def uses_depth(self) -> bool:
         return False
 
+    @property
+    def uses_mask(self) -> bool:
+        return False
+
 
 class Distance(nn.Module):
     """Steps from one latent to another: d(z, g) >= 0, d(z, z) = 0, d(a, c) <= d(a, b) + d(b, c), whatever is learned.
