@@ -33,8 +33,11 @@ def test_a_gain_scales_what_is_reached():
     assert weights[-1, 1:].sum() == pytest.approx(0.8, abs=1e-3)
 
 
-@pytest.mark.parametrize("name", ["latentworld", "turtlebot4", "jackal", "trials/slow", "trials/ackermann", "trials/omni"])
-def test_it_foretells_where_the_simulated_base_goes(name):
+ROBOTS = ["latentworld", "turtlebot4", "jackal", "trials/slow", "trials/ackermann", "trials/omni"]
+
+
+@pytest.mark.parametrize("name", ROBOTS)
+def test_it_predicts_where_the_simulated_base_goes(name):
     """On open ground, with commands that change, at a middling speed: within a tenth of the way."""
     robot = robot_file.load(name)
     robot = replace(robot, base=replace(robot.base, slip=0.0, drift=0.0))
@@ -43,7 +46,7 @@ def test_it_foretells_where_the_simulated_base_goes(name):
     world._begin(Episode(empty, start, start, start[None, :2], False))
     base, motion = robot.base, DelayedMotion(DriveTrain.of(robot.base))
     off, went = [], []
-    for trial in range(6):
+    for _ in range(6):
         values = np.zeros((STEPS, 3), np.float32)
         values[:, 0] = base.max_linear * rng.uniform(0.5, 1.0)
         values[:, 1] = np.repeat(rng.uniform(-0.3, 0.3, 5), 2) * (0.3 if base.kind == BaseKind.ACKERMANN else 1)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from latentworld import robot_file
-
-RADIUS = robot_file.load().base.radius
 from latentworld.sim.movers import MARGIN, Course, Mover
 from latentworld.sim.world import World
+
+RADIUS = robot_file.load().base.radius
 
 ROBOT = Mover("robot", (), (0.0, 0.0, 0.0), (2.0, 0.0, 0.0), 4.0, 1.0, 0.0, True, 0.2)
 

@@ -239,7 +239,7 @@ def evaluate_worlds(
     ] = None,
     json: Json = None,
 ) -> None:
-    """Worlds that nobody here drew: MiniWorld (tools/peers.sh installs it), BARN by its rules, frames of a real walk."""
+    """Worlds that nobody here drew: MiniWorld (tools/peers.sh installs it), BARN by its rules, a real walk."""
     from latentworld.evaluation.worlds import evaluate
 
     evaluate(barn, frames, rooms, checkpoint and str(checkpoint), workers, json, keep)

@@ -1,4 +1,4 @@
-"""OpenCV's lens models, as ``sensor_msgs/CameraInfo`` names them: which way a pixel looks, where a direction is seen."""
+"""OpenCV's lens models, as ``sensor_msgs/CameraInfo`` names them: from pixels to directions and back."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""One description of a robot: its base, its cameras and its other sensors. Everything that depends on the body reads it.
+"""One description of a robot: its base, its cameras and its other sensors. Everything that depends on the body reads
+it.
 
-``robot_file.py`` reads descriptions from YAML; ``latentworld robot describe`` makes one from the ROS graph. Units are metres, radians, seconds; frames follow REP-103 and REP-105.
-``base_link`` here is the point on the floor between the wheels around which the robot turns (``base_footprint`` of
-REP-120), x forward, y left, z up.
+``robot_file.py`` reads descriptions from YAML; ``latentworld robot describe`` makes one from the ROS graph. Units
+are metres, radians, seconds; frames follow REP-103 and REP-105. ``base_link`` here is the point on the floor between
+the wheels around which the robot turns (``base_footprint`` of REP-120), x forward, y left, z up.
 """
 
 from __future__ import annotations

@@ -171,7 +171,7 @@ def _read(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
 
 
 def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """``above`` laid over ``below``. Lists of sensors are merged one by one; a footprint takes the place of a radius."""
+    """``above`` laid over ``below``. Lists of sensors are merged one by one; a footprint replaces a radius."""
     out = dict(below)
     for key, value in above.items():
         old = out.get(key)

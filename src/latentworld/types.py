@@ -47,8 +47,8 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Odometry:
-    """Where the wheels say the base is. pose: (x, y, yaw) in ``odom``; linear m/s, angular rad/s and lateral m/s (to the
-    left) in ``base_link``.
+    """Where the wheels say the base is. pose: (x, y, yaw) in ``odom``; linear m/s, angular rad/s and lateral m/s (to
+    the left) in ``base_link``.
     """
 
     stamp: int
@@ -60,8 +60,8 @@ class Odometry:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One velocity command: what was (or is to be) sent to the base at ``stamp``. linear m/s, angular rad/s, lateral m/s
-    (to the left; only omnidirectional bases move so).
+    """One velocity command: what was (or is to be) sent to the base at ``stamp``. linear m/s, angular rad/s, lateral
+    m/s (to the left; only omnidirectional bases move so).
     """
 
     stamp: int
@@ -169,9 +169,9 @@ class WorldState:
 
     observation_stamp: exposure time of the newest frame inside the belief; its age is the belief's
     staleness, whatever ``stamp`` says. pose: (3,) x, y, yaw in ``odom`` at ``stamp``. velocity: (3,) measured linear
-    m/s, angular rad/s, lateral m/s. command: (3,) last velocity commanded. belief: (B,) float32, the recurrent state of the model
-    ``model_id``. uncertainty: expected latent prediction error, dimensionless, ≥ 0. measured: the ground around it as far
-    as it was measured, None for a robot that measures no ranges.
+    m/s, angular rad/s, lateral m/s. command: (3,) last velocity commanded. belief: (B,) float32, the recurrent state
+    of the model ``model_id``. uncertainty: expected latent prediction error, dimensionless, ≥ 0. measured: the
+    ground around it as far as it was measured, None for a robot that measures no ranges.
     """
 
     stamp: int

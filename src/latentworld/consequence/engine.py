@@ -1,10 +1,10 @@
 """Imagination for any body, as fast as the machine multiplies matrices.
 
-Where the body goes is said by its motion model; what is there is read off the predicted maps at the discs that cover its
-footprint (``robot.Base.discs``). Risk follows from clearance and its spread, so that one model serves every body. What
-depends on the belief alone is computed once a belief; the rest is a few multiplications of tall matrices, the points at
-which the map is asked being their rows. Work is cut into pieces that stay in the cache, and big arrays are kept from call
-to call. ``benchmark/planning.py`` says which part of the machine's own peak that reaches.
+Where the body goes is said by its motion model; what is there is read off the predicted maps at the discs that cover
+its footprint (``robot.Base.discs``). Risk follows from clearance and its spread, so that one model serves every
+body. What depends on the belief alone is computed once a belief; the rest is a few multiplications of tall matrices,
+the points at which the map is asked being their rows. Work is cut into pieces that stay in the cache, and big arrays
+are kept from call to call. ``benchmark/planning.py`` says which part of the machine's own peak that reaches.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class Rollout(NamedTuple):
     """K futures of H steps from one belief, all (K, H, ...).
 
     poses: (K, H, 3) in the robot's frame at the start. contact, drop: probabilities. clearance: metres from the body to
-    the nearest obstacle. spread, doubt: metres, of the clearance, there where it is least. ledge: metres from the body to
-    a ledge.
+    the nearest obstacle. spread, doubt: metres, of the clearance, there where it is least. ledge: metres from the
+    body to a ledge.
     """
 
     poses: Tensor

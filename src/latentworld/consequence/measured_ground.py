@@ -1,4 +1,4 @@
-"""Belief and measurement put together: what was measured need not be believed, and what was not can only be believed."""
+"""Belief and measurement fused: a planner is told what was measured, and what is believed where nothing was seen."""
 
 from __future__ import annotations
 

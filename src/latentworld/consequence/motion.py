@@ -1,7 +1,7 @@
 """How a base answers to commands: the motion that a sequence of actions really causes, for every kind of base.
 
-Each axis (forward, turning, sideways) is a pure delay and a first-order lag behind what is commanded, with a gain. That is
-linear in the commands, so that the mean speed of every step is one product with a small matrix.
+Each axis (forward, turning, sideways) is a pure delay and a first-order lag behind what is commanded, with a gain.
+That is linear in the commands, so that the mean speed of every step is one product with a small matrix.
 """
 
 from __future__ import annotations

@@ -21,7 +21,9 @@ STOP = np.zeros(3)
 
 
 class Step(NamedTuple):
-    """command: (2,) or (3,) m/s, rad/s, m/s to the left. arrived: the controller says it is there. plan: for those that plan."""
+    """command: (2,) or (3,) m/s, rad/s, m/s to the left. arrived: the controller says it is there. plan: for those
+    that plan.
+    """
 
     command: np.ndarray
     arrived: bool = False
@@ -114,7 +116,8 @@ class OracleController:
     def act(self, frame: Frame, odometry: Odometry) -> Step:
         state = WorldState(
             odometry.stamp, odometry.stamp, "oracle", self.simulator.pose(),
-            np.array([odometry.linear, odometry.angular, odometry.lateral], np.float32), self.command.astype(np.float32), np.zeros(0),
+            np.array([odometry.linear, odometry.angular, odometry.lateral], np.float32),
+            self.command.astype(np.float32), np.zeros(0),
         )  # fmt: skip
         plan = self.selector.select(state, self.goal, PATIENCE)
         self.command = command_of(plan)

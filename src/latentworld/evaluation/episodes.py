@@ -1,4 +1,4 @@
-"""Episodes driven by worker processes, with a progress bar, kept in a file so that an interrupted evaluation goes on."""
+"""Episodes driven by worker processes, kept in a file so that an interrupted evaluation goes on."""
 
 from __future__ import annotations
 

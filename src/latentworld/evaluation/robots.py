@@ -30,11 +30,13 @@ ROBOTS = {
         "ackermann", "omni",
     )},
 }  # fmt: skip
-OWN_CAMERA = ("shipped", "turtlebot4", "d435", "service", "fisheye", "ackermann", "omni")  # the others have the shipped one
+# The others have the shipped camera.
+OWN_CAMERA = ("shipped", "turtlebot4", "d435", "service", "fisheye", "ackermann", "omni")
 CONTROLLERS = ("world_model", "rgb", "reactive", "blind", "oracle")
 PICTURE = 320  # pixels across of what the simulator draws, where a camera has more
 LEVEL = 0.06  # radians that a camera looks down below which it counts as level
-LEDGES, LEDGE_SEED = 50, FIRST_TEST_SEED + 100_000  # rooms with a ledge on the straight way, a robot with a level camera
+# Rooms with a ledge on the straight way, for each robot with a level camera.
+LEDGES, LEDGE_SEED = 50, FIRST_TEST_SEED + 100_000
 SPEED = 0.5  # m/s: a slower robot has longer
 
 Task = tuple[str, str, str, int, bool]

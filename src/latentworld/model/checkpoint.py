@@ -111,7 +111,8 @@ def load(path: str | Path | None = None, kind: type[Model] = WorldModel) -> Mode
 def begin_with(model: nn.Module, base: str) -> list[str]:
     """Take over the weights of ``base`` (a file, or the name of a shipped checkpoint) that fit by name and shape.
 
-    A convolution of images that has more input channels than that of ``base`` begins without looking at them. Returns the names of those that do not, and stay as they were. Raises LatentworldError for another kind of model.
+    A convolution of images that has more input channels than that of ``base`` begins without looking at them.
+    Returns the names of those that do not, and stay as they were. Raises LatentworldError for another kind of model.
     """
     path = Path(base) if Path(base).suffix else shipped(base)
     came = _metadata(path).get("model", "WorldModel")
@@ -133,8 +134,9 @@ def begin_with(model: nn.Module, base: str) -> list[str]:
 
 
 def _sees_less(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
-    """Whether these are the weights of the same convolution with fewer channels of an image (of which there are few)."""
-    return len(shape) == len(wanted) == 4 and shape[1] < wanted[1] <= 8 and shape[:1] + shape[2:] == wanted[:1] + wanted[2:]
+    """Whether these are weights of the same convolution with fewer channels of an image (of which there are few)."""
+    alike = shape[:1] + shape[2:] == wanted[:1] + wanted[2:]
+    return len(shape) == len(wanted) == 4 and shape[1] < wanted[1] <= 8 and alike
 
 
 def _metadata(path: Path) -> dict[str, str]:

@@ -1,4 +1,5 @@
-"""Measured points of things that stand up from the floor, from a depth picture or a laser scan: what motion is matched by.
+"""Measured points of things that stand up from the floor, from a depth picture or a laser scan: what motion is matched
+by.
 
 Nothing is filled or guessed here: a pixel or a beam without a value gives no point.
 """

@@ -46,9 +46,7 @@ class SelectionParameters:
     violation_linear: float = parameter(0.2, "m/s forward at most meanwhile", 0.0, 5.0)
     goal_weight: float = parameter(1.0, "cost of a metre of distance to the goal", 0.0, 1e6)
     goal_power: int = parameter(1, "exponent of that cost", 1, 4)
-    way_margin: float = parameter(
-        0.08, "metres beside the base that a way to the goal should have", 0.0, 1.0
-    )
+    way_margin: float = parameter(0.08, "metres beside the base that a way to the goal should have", 0.0, 1.0)
     arrival_probability: float = parameter(
         0.9, "that a goal image was taken where the robot stands, from which on it counts as arrived", 0.0, 1.0
     )

@@ -9,8 +9,8 @@ from latentworld.selection.parameters import SelectionParameters
 
 
 def seed_plans(p: SelectionParameters, kind: BaseKind = BaseKind.DIFFERENTIAL) -> np.ndarray:
-    """(S, H, A): stand, back off, turn on the spot, arcs, and turn-then-go, both ways; sideways and in three-point turns
-    where the kind of base asks for it.
+    """(S, H, A): stand, back off, turn on the spot, arcs, and turn-then-go, both ways; sideways and in three-point
+    turns where the kind of base asks for it.
     """
     plans = _forward_plans(p)
     if kind == BaseKind.ACKERMANN:

@@ -104,7 +104,8 @@ def _xml(room: Room, base: Base, rng: np.random.Generator) -> str:
         '<statistic extent="1" center="0 0 0.5"/><size memory="2M"/>'
         '<visual><quality offsamples="0" shadowsize="0" numslices="20" numstacks="10" numquads="4"/>'
         '<headlight active="0"/></visual>'
-        f"<asset>{''.join(textures + materials)}{mesh_xml(base)}</asset><worldbody>{''.join(body)}{base_xml(base)}</worldbody>"
+        f"<asset>{''.join(textures + materials)}{mesh_xml(base)}</asset>"
+        f"<worldbody>{''.join(body)}{base_xml(base)}</worldbody>"
         f"{drive_xml(base)}</mujoco>"
     )
 

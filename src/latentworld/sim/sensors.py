@@ -1,4 +1,6 @@
-"""What the robot's cameras measure: a rendered picture through the lens, and depth with the faults of real depth cameras."""
+"""What the robot's cameras measure: a rendered picture through the lens, and depth with the faults of real depth
+cameras.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ EDGE = 0.15  # share of a depth by which neighbours differ where an edge gives n
 
 
 class SimulatedCamera:
-    """A camera on the base: how it sits in this room (a little otherwise than described), and how noisy its depth is."""
+    """A camera on the base: how it sits in this room (a little off its description), and how noisy its depth is."""
 
     def __init__(self, camera: Camera, rng: np.random.Generator, width: int | None = None) -> None:
         """width: pixels of the picture, where not those of the description."""
@@ -63,7 +65,9 @@ class SimulatedCamera:
         rotation: np.ndarray,
         rng: np.random.Generator,
     ) -> tuple[np.ndarray, np.ndarray | None]:
-        """rgb (height, width, 3) uint8, depth (height, width) float32 metres, 0 where it measures none; from a base there."""
+        """rgb (height, width, 3) uint8, depth (height, width) float32 metres, 0 where it measures none; from a base
+        there.
+        """
         rgb, depth = renderer.draw(data, self.drawn, *self.pose(position, rotation))
         if self._table is not None:
             rgb = cv2.remap(rgb, *self._table, cv2.INTER_LINEAR)
@@ -73,7 +77,7 @@ class SimulatedCamera:
         return rgb, self._measured(depth, rng)
 
     def _measured(self, depth: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Noise, the far limit, and where it gives no value: too near, at edges, and in spots as glass and gloss make."""
+        """Noise, the far limit, and where it gives no value: too near, at edges, and in spots (glass, gloss)."""
         true, limit = depth, np.float32(self.depth.most)
         depth = np.minimum(true, limit) * (1 + self.noise * rng.standard_normal(true.shape, dtype=np.float32))
         depth = np.minimum(depth.astype(np.float32), limit)
@@ -109,7 +113,7 @@ def _holes(depth: np.ndarray, share: float, rng: np.random.Generator) -> np.ndar
 
 
 def _undistorted(picture: Intrinsics) -> tuple[Intrinsics, tuple[np.ndarray, np.ndarray] | None]:
-    """What to draw without distortion, and where in it each pixel of the lens looks; None: the lens has no distortion."""
+    """What to draw without distortion, and where in it each pixel of the lens looks; None: nothing is distorted."""
     if picture.distortion_model != "equidistant" and not any(picture.distortion):
         return picture, None
     seen = rays(picture)

@@ -43,7 +43,8 @@ class Truth:
 
 
 class World:
-    """A robot in a room; ``robot`` is the shipped one where none is given. All poses and points are in ``odom``, which lies at the start pose of the episode.
+    """A robot in a room; ``robot`` is the shipped one where none is given. All poses and points are in ``odom``, which
+    lies at the start pose of the episode.
 
     seed: the room (see ``room.py`` for which seeds are for training). blocked: whether the straight way to the goal is
     hit by an obstacle or the ledge, None for either. moving: how many things move by themselves, as far as they find

@@ -35,8 +35,8 @@ class History:
 
 
 def pose_at(history: History, stamp: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pose (3,) and velocity (3,) of linear m/s, angular rad/s, lateral m/s at ``stamp``: interpolated between odometry,
-    extrapolated past the newest.
+    """Pose (3,) and velocity (3,) of linear m/s, angular rad/s, lateral m/s at ``stamp``: interpolated between
+    odometry, extrapolated past the newest.
     """
     before, after = history.around(stamp)
     if before is None:

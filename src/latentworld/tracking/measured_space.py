@@ -1,8 +1,8 @@
 """The ground around the robot as it was measured: what is occupied, what is free, what was never seen.
 
-A grid whose axes are those of ``odom``; it scrolls with the robot by whole cells. Range scans are laid into it as evidence
-for occupied and free, in log odds (Moravec and Elfes 1985), so that errors of single frames are outvoted and what went
-away is forgotten as soon as the ground is seen free again.
+A grid whose axes are those of ``odom``; it scrolls with the robot by whole cells. Range scans are laid into it as
+evidence for occupied and free, in log odds (Moravec and Elfes 1985), so that errors of single frames are outvoted
+and what went away is forgotten as soon as the ground is seen free again.
 """
 
 from __future__ import annotations
@@ -75,12 +75,12 @@ class MeasuredGrid:
         count = len(scan.nearest)
         sector = np.floor(((np.arctan2(y, x) - pose[2]) / (2 * np.pi) + 0.5) * count).astype(np.int64) % count
         nearest = scan.nearest[sector]
-        change = np.where((away >= scan.near[sector]) & (away < np.minimum(scan.far[sector], nearest - SHORT)), FREE, 0.0)
+        end = np.minimum(scan.far[sector], nearest - SHORT)
+        change = np.where((away >= scan.near[sector]) & (away < end), FREE, 0.0)
         change = np.where((away > nearest - BEFORE) & (away < nearest + BEHIND), OCCUPIED, change)
         evidence = self.evidence.ravel()
         evidence[inside] = np.clip(evidence[inside] + change, -MOST, MOST)
         self.evidence = evidence.reshape(SIDE, SIDE)
-
 
     def _stand(self, pose: np.ndarray) -> None:
         """Where the base stands, the ground is free."""

@@ -17,10 +17,10 @@ RATE = 2  # dataset rows to one imagined step (0.1 s and 0.2 s)
 class Batch(NamedTuple):
     """n clips of T rows seen every ``stride`` rows, and what came after each row for H imagined steps.
 
-    clip, goals: pictures (n, T, ...) and (n, G, ...), or None when latents are at hand. rows: (n, T) row numbers in the dataset.
-    goal_rows: (n, G) other rows of the same episode. motion: (n, T, 8). velocity: (n, T, 4). odometry: (n, T, 3) poses.
-    goal_pose: (n, G, 3). actions: (n, T, H, 2). future: (n, T, H, 3) poses. contact, drop: (n, T, H). valid: (n, T, H).
-    query: (n, T, M, 4).
+    clip, goals: pictures (n, T, ...) and (n, G, ...), or None when latents are at hand. rows: (n, T) row numbers in
+    the dataset. goal_rows: (n, G) other rows of the same episode. motion: (n, T, 8). velocity: (n, T, 4). odometry:
+    (n, T, 3) poses. goal_pose: (n, G, 3). actions: (n, T, H, 2). future: (n, T, H, 3) poses. contact, drop: (n, T,
+    H). valid: (n, T, H). query: (n, T, M, 4).
     """
 
     stride: int

@@ -36,8 +36,8 @@ def unpacked(bits: Tensor) -> Tensor:
 
 
 def in_other_light(pictures: Tensor, clips: int, generator: torch.Generator) -> Tensor:
-    """Pictures (N, C, H, W) as ``to_input`` makes them, N / clips rows of each clip, with other exposure, colours, noise
-    and focus. Depth and mask stay as they are.
+    """Pictures (N, C, H, W) as ``to_input`` makes them, N / clips rows of each clip, with other exposure, colours,
+    noise and focus. Depth and mask stay as they are.
     """
     n, rows = len(pictures), len(pictures) // clips
 
@@ -52,7 +52,8 @@ def in_other_light(pictures: Tensor, clips: int, generator: torch.Generator) -> 
     grey = colour.mean(1, keepdim=True)
     kept = each((1 + SATURATION * (2 * draw(clips, 1) - 1)) * (draw(clips, 1) > GREY))
     colour = grey + kept * (colour - grey)
-    gain = each(torch.exp(GAIN * torch.randn(clips, 1, generator=generator)) + TINT * torch.randn(clips, 3, generator=generator))
+    tint = TINT * torch.randn(clips, 3, generator=generator)
+    gain = each(torch.exp(GAIN * torch.randn(clips, 1, generator=generator)) + tint)
     gamma = each(torch.exp(GAMMA * torch.randn(clips, 1, generator=generator)))
     shades = 1 + 0.4 * (draw(clips, 1, SHADES, SHADES) - 0.5)
     shades = F.interpolate(shades, size=pictures.shape[-2:], mode="bilinear", align_corners=True)

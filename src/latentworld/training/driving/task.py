@@ -85,7 +85,8 @@ class DrivingTask:
     def _encode(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Latents of the clips and of the goals, and the clips' pictures as the encoder got them."""
         n, length = batch.rows.shape
-        without = torch.rand(2, n, generator=generator) < self.recipe.depth_dropout  # a goal may come from another camera
+        # A goal may come from another camera.
+        without = torch.rand(2, n, generator=generator) < self.recipe.depth_dropout
         pictures = []
         for images, blind in zip((batch.clip, batch.goals), without, strict=True):
             rows = images.pixels.shape[1]
