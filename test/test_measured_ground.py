@@ -28,7 +28,7 @@ def box_ahead(robot, distance):
     box = Shape("box", (Part("box", (0.2, 0.3, 0.3), (0, 0, 0.3)),), (0.2, 0.3))
     room = Room(0, (12.0, 12.0), (Obstacle(box, distance + 0.2, 0.0, 0.0),), None)
     world = World(0, robot=robot, image_size=min(320, robot.camera.intrinsics.width))
-    world._begin(Episode(room, np.zeros(3), np.array([0, 3.0, 0]), np.zeros((1, 2)), False))
+    world.begin(Episode(room, np.zeros(3), np.array([0, 3.0, 0]), np.zeros((1, 2)), False))
     return world
 
 

@@ -43,7 +43,7 @@ def test_it_predicts_where_the_simulated_base_goes(name):
     robot = replace(robot, base=replace(robot.base, slip=0.0, drift=0.0))
     world, rng = World(0, image_size=16, robot=robot), np.random.default_rng(0)
     empty, start = Room(0, (30.0, 30.0), (), None), np.zeros(3)
-    world._begin(Episode(empty, start, start, start[None, :2], False))
+    world.begin(Episode(empty, start, start, start[None, :2], False))
     base, motion = robot.base, DelayedMotion(DriveTrain.of(robot.base))
     off, went = [], []
     for _ in range(6):

@@ -49,6 +49,10 @@ def robot(request, tmp_path_factory):
         graph.wait_for(
             lambda: all(graph.heard[topic] for topic in TOPICS if topic != "surprise"), 60, "a running robot"
         )
+        for service, name in ((Simulate, "simulate"), (QueryMemory, "query_memory")):
+            client = graph.node.create_client(service, name)
+            graph.wait_for(client.service_is_ready, 60, f"service {name}")  # processes start in any order
+            graph.node.destroy_client(client)
         yield graph
         processes.stop()
         assert {name: child.returncode for name, child in processes.children.items() if child.returncode} == {}

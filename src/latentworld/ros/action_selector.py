@@ -133,6 +133,8 @@ class ActionSelectorNode(ManagedNode):
         if drive is not None:
             self._note(plan)
             self._goals.heard(drive, plan.status, plan.message, self.now())
+        else:
+            self.diagnostics.clear("plan")  # what was wrong with the goal before is told by its result
 
     def _note(self, plan: Plan) -> None:
         self.diagnostics.count("plans")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +19,8 @@ POSE_ROOM, PATH_ROOM = 0.2, 0.1  # metres about the base at start and goal, and 
 DISTANCE = (2.0, 3.8)  # metres from start to goal
 ATTEMPTS = 64
 
+RoomMaker = Callable[[int, int], Room]  # of a seed and an attempt
+
 
 @dataclass(frozen=True, slots=True)
 class Episode:
@@ -31,15 +34,20 @@ class Episode:
 
 
 def generate_episode(
-    seed: int, base: Base, blocked: bool | None = None, moving: int = 0, distance: tuple[float, float] = DISTANCE
+    seed: int,
+    base: Base,
+    blocked: bool | None = None,
+    moving: int = 0,
+    distance: tuple[float, float] = DISTANCE,
+    rooms: RoomMaker = generate_room,
 ) -> Episode:
     """The room of this seed with a start and a goal for this base; where it allows none, a room derived from the seed.
 
     moving: how many things shall move by themselves, as far as there is room for them. distance: metres, least and
-    most, from start to goal.
+    most, from start to goal. rooms: what makes a room of a seed.
     """
     for attempt in range(ATTEMPTS):
-        room = generate_room(seed, attempt)
+        room = rooms(seed, attempt)
         rng = np.random.default_rng([seed, attempt, 0 if blocked is None else 1 + blocked])
         episode = _sample(rng, room, base, blocked, distance)
         if episode is not None:

@@ -91,21 +91,24 @@ def generate_room(seed: int, attempt: int = 0) -> Room:
     """The room of this seed; ``attempt`` > 0 derives another from it, emptier with every fourth."""
     rng = np.random.default_rng([seed, attempt])
     size = tuple(float(s) for s in rng.uniform(4.5, 6.0, 2))
-    ledge = _ledge(rng, size) if rng.random() < LEDGE_PROBABILITY else None
+    ledge = ledge_along_a_wall(rng, size) if rng.random() < LEDGE_PROBABILITY else None
     obstacles: list[Obstacle] = []
     for _ in range(max(int(rng.integers(4, 9)) - attempt // 4, 2)):
-        _place(rng, size, ledge, obstacles, any_obstacle(rng))
+        add_where_free(rng, size, ledge, obstacles, any_obstacle(rng))
     for _ in range(int(rng.integers(0, 3))):
-        _place(rng, size, ledge, obstacles, crate(rng), mass=float(rng.uniform(0.3, 1.0)))
+        add_where_free(rng, size, ledge, obstacles, crate(rng), mass=float(rng.uniform(0.3, 1.0)))
     return Room(seed, size, tuple(obstacles), ledge)
 
 
-def _ledge(rng: np.random.Generator, size: tuple[float, float]) -> Ledge:
+def ledge_along_a_wall(rng: np.random.Generator, size: tuple[float, float]) -> Ledge:
     axis, side, depth = int(rng.integers(2)), int(rng.choice([-1, 1])), float(rng.uniform(0.6, 1.2))
     return Ledge(axis, side, depth, side * (size[axis] / 2 - depth))
 
 
-def _place(rng, size, ledge, obstacles: list[Obstacle], shape: Shape, mass: float | None = None) -> None:
+def add_where_free(
+    rng: np.random.Generator, size: tuple[float, float], ledge: Ledge | None, obstacles: list[Obstacle], shape: Shape,
+    mass: float | None = None,
+) -> None:  # fmt: skip
     """Adds the shape where there is room for it; after 30 vain tries it is left out."""
     others = Room(0, size, tuple(obstacles), ledge)
     distances, half = others.footprints(), np.array(size) / 2

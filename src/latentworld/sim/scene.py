@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from .engine import mujoco
 from .furniture import Part
 from .movers import Mover
 from .room import LEDGE_DROP, Obstacle, Room
-from .textures import colour, pattern
+from .textures import colour, pattern, surface
 
 WALL_HEIGHT = 2.3
 WALL = 0.1  # thickness (m)
@@ -55,10 +56,11 @@ class Scene:
     movers: tuple[int, ...]
 
 
-def build_scene(room: Room, base: Base) -> Scene:
+def build_scene(room: Room, base: Base, photographs: Sequence[np.ndarray] = ()) -> Scene:
+    """photographs: pictures that surfaces are covered with; none: drawn patterns alone."""
     rng = np.random.default_rng([room.seed, LOOK])
-    model = mujoco.MjModel.from_xml_string(_xml(room, base, rng))
-    _paint(model, rng)
+    model = mujoco.MjModel.from_xml_string(_xml(room, base, rng, by_metre=bool(photographs)))
+    _paint(model, rng, photographs)
     owner = np.array([_owner(model.geom(i).name) for i in range(model.ngeom)], dtype=np.int64)
     pushables = tuple((i, model.body(f"pushable{i}").id) for i, o in enumerate(room.obstacles) if o.mass)
     carried = tuple(int(model.body_mocapid[model.body(f"mover{i}").id]) for i in range(len(room.movers)))
@@ -78,7 +80,8 @@ def _owner(name: str) -> int:
     return {"floor": FLOOR, "robot": ROBOT}.get(kind, NOTHING)
 
 
-def _xml(room: Room, base: Base, rng: np.random.Generator) -> str:
+def _xml(room: Room, base: Base, rng: np.random.Generator, by_metre: bool) -> str:
+    """by_metre: textures of walls repeat as often a metre as those of the floor, not as often a wall."""
     sizes = (FLOOR_TEXTURE, *WALL_TEXTURES)
     textures = [
         f'<texture name="t{i}" type="2d" builtin="flat" width="{n}" height="{n}"/>' for i, n in enumerate(sizes)
@@ -88,9 +91,13 @@ def _xml(room: Room, base: Base, rng: np.random.Generator) -> str:
         for i, n in enumerate(OBJECT_TEXTURES)
     ]
     floor, bricks, paper = rng.uniform(0.4, 1.2), rng.uniform(2, 4), rng.uniform(1, 2)
-    repeat = [(floor, floor), (bricks, bricks / 2), (paper, paper / 2)] + [(1, 1)] * len(OBJECT_TEXTURES)
+    repeat = [(floor, floor), (bricks, bricks / 2), (paper, paper / 2)]
+    if by_metre:
+        repeat[1:] = [(often, often) for often in rng.uniform(0.3, 1.2, len(WALL_TEXTURES))]
+    repeat += [(1, 1)] * len(OBJECT_TEXTURES)
+    uniform = [True] + [by_metre] * len(WALL_TEXTURES) + [False] * len(OBJECT_TEXTURES)
     materials = [
-        f'<material name="m{i}" texture="t{i}" texrepeat="{_v(repeat[i])}" texuniform="{str(i == 0).lower()}"'
+        f'<material name="m{i}" texture="t{i}" texrepeat="{_v(repeat[i])}" texuniform="{str(uniform[i]).lower()}"'
         ' specular="0.1" shininess="0.1"/>'
         for i in range(len(textures))
     ]
@@ -278,10 +285,11 @@ def _part(name: str, part: Part, attributes: str) -> str:
     return f'<geom name="{name}" type="{part.shape}" size="{_v(part.size)}" pos="{_v(part.position)}" {attributes}/>'
 
 
-def _paint(model: mujoco.MjModel, rng: np.random.Generator) -> None:
+def _paint(model: mujoco.MjModel, rng: np.random.Generator, photographs: Sequence[np.ndarray]) -> None:
     for texture in range(model.ntex):
         n = int(model.tex_width[texture])
-        image = pattern(rng, n, saturation=0.9 if texture > len(WALL_TEXTURES) else 0.5)
+        saturation = 0.9 if texture > len(WALL_TEXTURES) else 0.5
+        image = surface(rng, n, saturation, photographs) if photographs else pattern(rng, n, saturation)
         faces = int(model.tex_height[texture]) // n
         start = int(model.tex_adr[texture])
         model.tex_data[start : start + 3 * n * n * faces] = np.tile(image, (faces, 1, 1)).ravel()

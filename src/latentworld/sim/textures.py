@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 
 
@@ -68,3 +69,23 @@ def pattern(rng: np.random.Generator, n: int, saturation: float, kinds: Sequence
     mix = np.clip(mix * rng.uniform(0.4, 1.0) + rng.normal(0, 0.02, mix.shape), 0, 1)[..., None]
     one, two = colour(rng, (0.6, 1.0), saturation), colour(rng, (0.25, 1.0), saturation)
     return np.round(255 * (one * (1 - mix) + two * mix)).astype(np.uint8)
+
+
+PHOTOGRAPHED = 0.6  # share of surfaces that a photograph covers, where there are photographs
+HUE, CONTRAST = 0.3, (0.5, 1.1)  # share of photographs in another hue; how much of its contrast one keeps
+
+
+def surface(rng: np.random.Generator, n: int, saturation: float, photographs: Sequence[np.ndarray]) -> np.ndarray:
+    """A part of a photograph, (n, n, 3) uint8, or a pattern. photographs: (height, width, 3) uint8 each."""
+    if rng.random() > PHOTOGRAPHED:
+        return pattern(rng, n, saturation)
+    photograph = photographs[rng.integers(len(photographs))]
+    side = int(min(photograph.shape[:2]) * rng.uniform(0.25, 1.0))
+    top, left = (int(rng.integers(length - side + 1)) for length in photograph.shape[:2])
+    part = cv2.resize(photograph[top : top + side, left : left + side], (n, n), interpolation=cv2.INTER_AREA)
+    part = np.rot90(part, int(rng.integers(4))).astype(np.float32)
+    if rng.random() < HUE:
+        part = part[..., rng.permutation(3)]
+    mean = part.mean((0, 1))
+    part = (mean + rng.uniform(*CONTRAST) * (part - mean)) * rng.uniform(0.6, 1.3)
+    return np.clip(part, 0, 255).astype(np.uint8)

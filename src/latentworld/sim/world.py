@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +15,9 @@ from ..types import Frame, LatentworldError, Odometry, stamp_of, turn
 from .base import Odometer, make_drive
 from .camera import Renderer
 from .engine import mujoco
-from .episode import DISTANCE, Episode, generate_episode
+from .episode import DISTANCE, Episode, RoomMaker, generate_episode
 from .movers import Course
+from .room import generate_room
 from .scene import MOVER, NOTHING, OBSTACLE, PICTURE, ROBOT, TIMESTEP, WALLS, build_scene, draw_light, relight
 from .sensors import SimulatedCamera
 
@@ -48,8 +50,10 @@ class World:
 
     seed: the room (see ``room.py`` for which seeds are for training). blocked: whether the straight way to the goal is
     hit by an obstacle or the ledge, None for either. moving: how many things move by themselves, as far as they find
-    room. distance: metres from start to goal, least and most. Use it from one thread: the camera's OpenGL context
-    belongs to it.
+    room. distance: metres from start to goal, least and most. rooms: what makes a room of a seed. photographs: pictures
+    (height, width, 3) uint8 that surfaces are covered with, besides drawn patterns.
+
+    Use it from one thread: the camera's OpenGL context belongs to it.
     """
 
     def __init__(
@@ -60,11 +64,14 @@ class World:
         moving: int = 0,
         distance: tuple[float, float] = DISTANCE,
         robot: Robot | None = None,
+        rooms: RoomMaker = generate_room,
+        photographs: Sequence[np.ndarray] = (),
     ) -> None:
         if image_size is not None and image_size < 1:
             raise LatentworldError(f"image_size: expected at least 1 pixel, got {image_size}")
         self.robot = robot or robot_file.load()
         self.base = self.robot.base
+        self._rooms, self._photographs = rooms, photographs
         self._width = image_size
         self._renderer = Renderer()
         self.reset(seed, blocked, moving, distance)
@@ -76,9 +83,10 @@ class World:
         if seed < 0:
             raise LatentworldError(f"seed: expected 0 or more, got {seed}")
         self.seed = int(seed)
-        self._begin(generate_episode(self.seed, self.base, blocked, moving, distance))
+        self.begin(generate_episode(self.seed, self.base, blocked, moving, distance, self._rooms))
 
-    def _begin(self, episode: Episode) -> None:
+    def begin(self, episode: Episode) -> None:
+        """This room, start and goal instead of those that a seed gives."""
         self._episode = episode
         self.room, self.blocked = self._episode.room, self._episode.blocked
         start = self._episode.start
@@ -87,7 +95,7 @@ class World:
         self.start, self.goal = np.zeros(3), self.from_room(self._episode.goal)
         self.path = self.from_room(self._episode.path)
 
-        self._scene = build_scene(self.room, self.base)
+        self._scene = build_scene(self.room, self.base, self._photographs)
         self._model, self._data = self._scene.model, mujoco.MjData(self._scene.model)
         self._renderer.load(self._scene.model)
         self._footprints = self.room.footprints()

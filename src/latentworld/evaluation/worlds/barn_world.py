@@ -48,7 +48,7 @@ class BarnWorld(World):
         self.index, self.seed = seed - FIRST_SEED, seed
         if not 0 <= self.index < len(self.courses):
             raise LatentworldError(f"barn world: expected one of 0 to {len(self.courses) - 1}, got {self.index}")
-        self._begin(episode_of(self.courses[self.index], seed))
+        self.begin(episode_of(self.courses[self.index], seed))
         model = self._model
         for i in range(model.ngeom):
             name = model.geom(i).name

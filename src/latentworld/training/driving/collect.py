@@ -10,9 +10,11 @@ import h5py
 import numpy as np
 
 from latentworld.perception.canonical_view import CanonicalView
+from latentworld.sim.wide_rooms import generate_wide_room
 from latentworld.sim.world import World
 from latentworld.training.driving.drivers import anywhere
 from latentworld.training.driving.fleet import draw_robot
+from latentworld.training.driving.photographs import photographs
 from latentworld.training.episodes import gather
 from latentworld.types import Frame
 
@@ -26,6 +28,7 @@ class CollectSettings:
     moving: float = 0.0  # share of rooms in which one to three things move by themselves
     looking: float = 0.0  # share of drives that begin with a look around
     fleet: bool = False  # a robot drawn at random for each room, instead of the shipped one
+    wide: bool = False  # rooms of many kinds, with photographed surfaces
 
 
 def label_points(rng: np.random.Generator, n: int) -> np.ndarray:
@@ -67,7 +70,9 @@ def drive(settings: CollectSettings, seed: int) -> dict[str, np.ndarray]:
     if _world is None or settings.fleet:
         if _world is not None:
             _world.close()
-        _world = World(seed, robot=draw_robot(np.random.default_rng([seed, 13])) if settings.fleet else None)
+        robot = draw_robot(np.random.default_rng([seed, 13])) if settings.fleet else None
+        kind = {"rooms": generate_wide_room, "photographs": photographs()} if settings.wide else {}
+        _world = World(seed, robot=robot, **kind)
     world, eye = _world, CanonicalView(_world.robot)
     some = int(rng.integers(1, 4)) if settings.moving and rng.random() < settings.moving else 0
     world.reset(seed, moving=some)
