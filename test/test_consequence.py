@@ -10,6 +10,7 @@ from latentworld.consequence.engine import RolloutEngine
 from latentworld.consequence.motion import DelayedMotion, DriveTrain
 from latentworld.consequence.simulator import ConsequenceSimulator
 from latentworld.model.config import ModelConfig
+from latentworld.model.heads import Field
 from latentworld.model.latent_map import rotate
 from latentworld.model.world_model import WorldModel
 from latentworld.types import LatentworldError, WorldState
@@ -93,6 +94,18 @@ def test_bad_candidates_and_states_are_refused(simulator):
         simulator.simulate(state(simulator, belief=np.zeros(5, np.float32)), candidates(), 0.2)
 
 
+def field_along(model, belief, points, dt):
+    """Free space at points (K, H, P, 2) in the robot's frame, each step asked of the map of its own time."""
+    maps = model.foresight(belief.memory)
+    steps = []
+    for step in range(points.shape[1]):
+        share = model.foresight.shares(torch.tensor([(step + 1) * dt]))[0]
+        memory = torch.einsum("m,nmchw->nchw", share, maps)
+        found = model.map.look_up(memory, belief.place, points[:, step].reshape(1, -1, 2))
+        steps.append(model.free_space(found[0].unflatten(0, (points.shape[0], points.shape[2]))))
+    return Field(*(torch.stack(parts, 1) for parts in zip(*steps, strict=True)))
+
+
 def test_the_engine_reads_risk_off_the_predicted_maps_where_the_body_is(simulator):
     """However many candidates were asked about before, at whatever length, for a round body and a longish one."""
     model, s = simulator.model, state(simulator)
@@ -108,10 +121,10 @@ def test_the_engine_reads_risk_off_the_predicted_maps_where_the_body_is(simulato
                 actions = torch.from_numpy(candidates(k, h)) * 3  # far enough to leave the map
                 ours = engine.imagine(prepared, actions, 0.2)
                 turned = rotate(discs[:, :2], ours.poses[..., 2:].expand(k, h, len(discs)))
-                field = model._field_along(belief, (ours.poses[..., None, :2] + turned)[None], 0.2)
-                clearance, ledge = field.clearance[0] - discs[:, 2], field.ledge[0] - discs[:, 2]
-                contact = Laplace(0.0, field.spread[0]).cdf(-clearance)
-                drop = Laplace(0.0, field.ledge_spread[0]).cdf(-ledge - discs[:, 2] / 2)
+                field = field_along(model, belief, ours.poses[..., None, :2] + turned, 0.2)
+                clearance, ledge = field.clearance - discs[:, 2], field.ledge - discs[:, 2]
+                contact = Laplace(0.0, field.spread).cdf(-clearance)
+                drop = Laplace(0.0, field.ledge_spread).cdf(-ledge - discs[:, 2] / 2)
                 assert ours.poses.shape == (k, h, 3)
                 for part, wanted in (
                     ("contact", contact.amax(-1)), ("drop", drop.amax(-1)), ("clearance", clearance.amin(-1)),

@@ -13,7 +13,7 @@ from latentworld.model.config import ModelConfig
 from latentworld.model.latent_map import relative
 from latentworld.model.view_matcher import Match
 from latentworld.model.world_model import WorldModel
-from latentworld.training.driving.batches import RATE, sample
+from latentworld.training.driving.batches import sample
 from latentworld.training.driving.collect import CollectSettings, collect
 from latentworld.training.driving.drives import Drives
 from latentworld.training.driving.gallery import Gallery, GallerySettings, look
@@ -84,21 +84,12 @@ def test_what_is_there_whole_may_be_read_while_it_is_asked_for_again(data):
 
 def test_a_batch_agrees_with_the_rows_it_came_from(data):
     drives = Drives(data)
-    batch = sample(drives, np.random.default_rng(0), 6, 10, 2, 5)
-    assert batch.clip.pixels.shape == (6, 10, 64, 64, 3) and batch.actions.shape == (6, 10, 5, 2)
+    batch = sample(drives, np.random.default_rng(0), 6, 10, 2)
+    assert batch.clip.pixels.shape == (6, 10, 64, 64, 3)
     for clip in range(6):
         for t in range(10):
             row = int(batch.rows[clip, t])
             assert np.array_equal(batch.clip.pixels[clip, t].numpy(), drives.pictures[0][row])
-            if batch.valid[clip, t].all():
-                ahead = drives.small["action"][row : row + 5 * RATE].reshape(5, RATE, 2).mean(1)
-                assert np.allclose(batch.actions[clip, t], ahead)
-                x, y, yaw = drives.small["odometry"][row, :3]
-                there = drives.small["odometry"][row + 5 * RATE, :3]
-                c, s = np.cos(yaw), np.sin(yaw)
-                dx, dy = there[:2] - [x, y]
-                assert np.allclose(batch.future[clip, t, -1, :2], [c * dx + s * dy, c * dy - s * dx], atol=1e-5)
-                assert batch.contact[clip, t].any() == drives.small["contact"][row + 1 : row + 5 * RATE + 1].any()
 
 
 def test_free_space_labels_agree_with_contacts(data):
@@ -250,7 +241,7 @@ def test_bad_data_is_named(tmp_path, data):
     with pytest.raises(LatentworldError, match="missing .*pixels"):
         Drives(tmp_path / "half.h5")
     with pytest.raises(LatentworldError, match="expected an episode of 999 rows"):
-        sample(Drives(data), np.random.default_rng(0), 1, 999, 1, 2)
+        sample(Drives(data), np.random.default_rng(0), 1, 999, 1)
     with pytest.raises(LatentworldError, match="recipe: expected one of"):
         recipe_named("nav-huge")
 
@@ -264,8 +255,7 @@ def test_the_shipped_model_is_what_its_card_says(tmp_path):
     figures, card = validate(model, Drives(path)), checkpoint.card()["held_out"]
     assert figures["latent_error_0.5s"] < 0.75 * figures["copy_last_error_0.5s"]
     assert figures["clearance_error_m"] < 2 * card["clearance_error_m"]
-    assert figures["contact_auroc"] > card["contact_auroc"] - 0.1
-    assert figures["ego_error_3s_m"] < 0.25 * figures["travelled_3s_m"] + 0.05
+    assert figures["occupied_auroc"] > 0.9
     assert not torch.equal(quantiles, torch.linspace(-3, 3, 513))
 
 
@@ -299,7 +289,7 @@ def test_the_likelihood_of_a_place_cannot_be_won_by_being_narrow():
 
 def test_most_goals_lie_within_reach(data):
     drives = Drives(data)
-    batch = sample(drives, np.random.default_rng(0), 16, 12, 1, 5, images=False)
+    batch = sample(drives, np.random.default_rng(0), 16, 12, 1, images=False)
     assert batch.goal_rows.shape == (16, 4) and batch.goal_pose.shape == (16, 4, 3)
     off = (batch.goal_pose[:, 2:, :2] - batch.odometry[:, -1:, :2]).norm(dim=-1)
     assert ((off > 0.4) & (off < 3.0)).float().mean() > 0.6

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import TypeVar
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 
+from latentworld.model import retired
 from latentworld.model.config import ModelConfig
 from latentworld.model.decoded_model import DecodedModel
 from latentworld.model.object_finder import ObjectConfig, ObjectFinder
@@ -36,13 +38,13 @@ def shipped(name: str = SHIPPED) -> Path:
 
 def model_id(model: nn.Module) -> str:
     """Twelve hex digits that name the weights: latents of models with other digits must not be mixed."""
-    return digest(model.config.to_json(), model)
+    return digest(model.config.to_json(), model.state_dict())
 
 
-def digest(description: str, model: nn.Module) -> str:
+def digest(description: str, weights: Mapping[str, Tensor]) -> str:
     """Twelve hex digits of a description and of all weights."""
     found = hashlib.sha256(description.encode())
-    for name, tensor in sorted(model.state_dict().items()):
+    for name, tensor in sorted(weights.items()):
         found.update(name.encode())
         found.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return found.hexdigest()[:12]
@@ -90,21 +92,24 @@ def load(path: str | Path | None = None, kind: type[Model] = WorldModel) -> Mode
         )
     if (came := metadata.get("model", "WorldModel")) != kind.__name__:
         raise LatentworldError(f"checkpoint {path}: expected a {kind.__name__}, got a {came}")
-    model = kind(CONFIGS[kind].from_json(metadata["config"]))
-    with safe_open(path, "pt") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}
+    tensors = _tensors(path)
+    identity = digest(metadata["config"], tensors)
+    text = metadata["config"]
+    if kind is WorldModel:
+        text, tensors = retired.configuration(text), retired.weights(tensors)
+    model = kind(CONFIGS[kind].from_json(text))
     wanted = {name: tuple(t.shape) for name, t in model.state_dict().items()}
     for name in sorted(wanted.keys() | tensors.keys()):
         came = tuple(tensors[name].shape) if name in tensors else "nothing"
         if wanted.get(name, "nothing") != came:
             raise LatentworldError(f"checkpoint {path}: {name}: expected {wanted.get(name, 'nothing')}, got {came}")
+    if identity != metadata.get("model_id"):
+        raise LatentworldError(
+            f"checkpoint {path}: expected weights that hash to {metadata.get('model_id')}, got {identity}"
+        )
     model.load_state_dict(tensors)
     model.eval().requires_grad_(False)
-    model.model_id = model_id(model)
-    if model.model_id != metadata.get("model_id"):
-        raise LatentworldError(
-            f"checkpoint {path}: expected weights that hash to {metadata.get('model_id')}, got {model.model_id}"
-        )
+    model.model_id = identity
     return model
 
 
@@ -118,18 +123,16 @@ def begin_with(model: nn.Module, base: str) -> list[str]:
     came = _metadata(path).get("model", "WorldModel")
     if came not in {kind.__name__ for kind in type(model).__mro__}:
         raise LatentworldError(f"checkpoint {path}: expected weights of a {type(model).__name__}, got a {came}")
-    own, left = model.state_dict(), []
-    with safe_open(path, "pt") as file:
-        there = set(file.keys())
-        for name, tensor in own.items():
-            shape = tuple(file.get_slice(name).get_shape()) if name in there else ()
-            if shape == tuple(tensor.shape):
-                tensor.copy_(file.get_tensor(name))
-            elif _sees_less(shape, tuple(tensor.shape)):
-                tensor.zero_()
-                tensor[:, : shape[1]] = file.get_tensor(name)
-            else:
-                left.append(name)
+    there, left = retired.weights(_tensors(path)), []
+    for name, tensor in model.state_dict().items():
+        shape = tuple(there[name].shape) if name in there else ()
+        if shape == tuple(tensor.shape):
+            tensor.copy_(there[name])
+        elif _sees_less(shape, tuple(tensor.shape)):
+            tensor.zero_()
+            tensor[:, : shape[1]] = there[name]
+        else:
+            left.append(name)
     return left
 
 
@@ -137,6 +140,11 @@ def _sees_less(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
     """Whether these are weights of the same convolution with fewer channels of an image (of which there are few)."""
     alike = shape[:1] + shape[2:] == wanted[:1] + wanted[2:]
     return len(shape) == len(wanted) == 4 and shape[1] < wanted[1] <= 8 and alike
+
+
+def _tensors(path: Path) -> dict[str, Tensor]:
+    with safe_open(path, "pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}
 
 
 def _metadata(path: Path) -> dict[str, str]:

@@ -53,12 +53,7 @@ class ModelConfig(StoredConfig):
     map_period: float = 0.8  # seconds from one of them to the next
     opinions: int = 3  # heads that read free space off the map; where they differ, the model does not know
     place_dim: int = 16  # numbers by which a place is known again
-    motor_dim: int = 64  # state of the imagined drive train
-    imagination_dt: float = 0.2  # seconds a step
-    camera_period: float = 0.1  # seconds
-    base_radius: float = 0.2  # metres
-    max_linear: float = 0.5  # m/s
-    max_angular: float = 1.5  # rad/s
+    camera_period: float = 0.1  # seconds between frames, in training
 
     @property
     def input_channels(self) -> int:

@@ -1,4 +1,4 @@
-"""How the belief moves: what is remembered from frame to frame, and what is imagined from action to action."""
+"""The recurrent half of the belief, and the prediction of latents from it."""
 
 from __future__ import annotations
 
@@ -21,44 +21,6 @@ class Recurrence(nn.Module):
 
     def forward(self, hidden: Tensor, latent: Tensor, motion: Tensor) -> Tensor:
         return self.cell(torch.cat([latent[..., : self.latent_dim], motion], -1), hidden)
-
-
-class DriveTrain(nn.Module):
-    """Imagined motion: a recurrence driven by actions alone -> mean velocity of each step -> poses.
-
-    Knows lag, latency and slip because it starts from measured and commanded velocity and is trained on what came.
-    """
-
-    def __init__(self, config: ModelConfig):
-        super().__init__()
-        self.start = nn.Linear(config.hidden_dim + 4, config.motor_dim)
-        self.cell = nn.GRUCell(3, config.motor_dim)
-        self.velocity = nn.Linear(config.motor_dim, 2)
-
-    def forward(self, hidden: Tensor, velocity: Tensor, actions: Tensor, dt: float) -> tuple[Tensor, Tensor]:
-        """hidden: (N, hidden). velocity: (N, 4) measured v, w, commanded v, w. actions: (N, K, H, 2).
-
-        Returns motor states (N, K, H, M) and poses (N, K, H, 3) in the robot's frame at the start.
-        """
-        n, k, horizon, _ = actions.shape
-        state = torch.tanh(self.start(torch.cat([hidden, velocity], -1)))
-        state = state.unsqueeze(1).expand(n, k, -1).reshape(n * k, -1)
-        steps = torch.cat([actions, actions.new_full((n, k, horizon, 1), dt)], -1).reshape(n * k, horizon, 3)
-        states = []
-        for step in steps.unbind(1):
-            state = self.cell(step, state)
-            states.append(state)
-        motor = torch.stack(states, 1).unflatten(0, (n, k))
-        return motor, integrate(self.velocity(motor) + actions, dt)
-
-
-def integrate(velocity: Tensor, dt: float) -> Tensor:
-    """Mean forward and turning speeds (..., H, 2) held for dt -> poses (..., H, 3) from the origin, midpoint rule."""
-    turn = velocity[..., 1] * dt
-    yaw = turn.cumsum(-1)
-    heading = yaw - turn / 2
-    step = velocity[..., 0] * dt
-    return torch.stack([(step * heading.cos()).cumsum(-1), (step * heading.sin()).cumsum(-1), yaw], -1)
 
 
 class LatentPredictor(nn.Module):

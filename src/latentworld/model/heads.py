@@ -1,4 +1,4 @@
-"""What is read off a belief or an imagined future. Each head is a small perceptron."""
+"""Free space, read off the features of a belief's map by small perceptrons."""
 
 from __future__ import annotations
 
@@ -31,7 +31,6 @@ class Field(NamedTuple):
 
     clearance, ledge: metres to the nearest obstacle surface and to the nearest drop, negative inside.
     spread, ledge_spread: scale (metres) of a Laplace distribution around them.
-    contact, drop: logits that a base centred there touches something, has fallen.
     doubt: metres by which several opinions of the clearance differ (standard deviation); 0 with one opinion.
     """
 
@@ -39,12 +38,10 @@ class Field(NamedTuple):
     spread: Tensor
     ledge: Tensor
     ledge_spread: Tensor
-    contact: Tensor
-    drop: Tensor
     doubt: Tensor
 
 
-ASPECTS = 6  # of a Field that are read off directly
+ASPECTS = 4  # of a Field that are read off directly
 
 
 class FreeSpaceHead(nn.Module):
@@ -63,7 +60,7 @@ class FreeSpaceHead(nn.Module):
         # Start from what is so on average, in the order of Field: the map is for what is not.
         for net in (self.net, *self.others):
             nn.init.zeros_(net[-1].weight)
-            net[-1].bias.data = torch.tensor([0.4, 0.0, 1.0, -2.0, -0.7, -3.0])
+            net[-1].bias.data = torch.tensor([0.4, 0.0, 1.0, -2.0])
 
     @property
     def opinions(self) -> list[Callable[[Tensor], Field]]:
@@ -75,24 +72,5 @@ class FreeSpaceHead(nn.Module):
         return self._field(said.mean(0))._replace(doubt=said[..., 0].std(0, correction=len(said) > 1))
 
     def _field(self, said: Tensor) -> Field:
-        clearance, spread, ledge, ledge_spread, contact, drop = said.unbind(-1)
-        return Field(
-            clearance, spread_of(spread), ledge, spread_of(ledge_spread), contact, drop, torch.zeros_like(clearance)
-        )
-
-
-class RiskHead(nn.Module):
-    """Imagined drive-train state and the field around the imagined pose -> corrections to contact and drop logits.
-
-    The field says what is there; how the base gets there (speed, direction, what it pushes) is learned here.
-    """
-
-    def __init__(self, config: ModelConfig, points: int):
-        super().__init__()
-        self.net = perceptron(config.motor_dim + ASPECTS * points, 64, 2)
-        nn.init.zeros_(self.net[-1].weight)
-        nn.init.zeros_(self.net[-1].bias)
-
-    def forward(self, motor: Tensor, field: Tensor) -> tuple[Tensor, Tensor]:
-        """motor: (..., M). field: (..., points * ASPECTS). Returns logits (...,), (...,)."""
-        return self.net(torch.cat([motor, field], -1)).unbind(-1)
+        clearance, spread, ledge, ledge_spread = said.unbind(-1)
+        return Field(clearance, spread_of(spread), ledge, spread_of(ledge_spread), torch.zeros_like(clearance))

@@ -1,4 +1,4 @@
-"""The whole network: encode, update the belief, imagine. One class, no training code, no ROS."""
+"""The whole network: encode, update the belief, predict. One class, no training code, no ROS."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from latentworld.model.appearance import Appearance
 from latentworld.model.config import ModelConfig
-from latentworld.model.dynamics import DriveTrain, LatentPredictor, Recurrence
+from latentworld.model.dynamics import LatentPredictor, Recurrence
 from latentworld.model.encoder import ConvEncoder, to_input
-from latentworld.model.heads import ASPECTS, Field, FreeSpaceHead, RiskHead
+from latentworld.model.heads import Field, FreeSpaceHead
 from latentworld.model.latent_map import LatentMap, compose, rotate
 from latentworld.model.map_foresight import MapForesight
 from latentworld.model.place_matcher import PlaceMatcher
@@ -38,23 +38,6 @@ class Belief(NamedTuple):
         return Belief(*(part[index] for part in self))
 
 
-class Imagined(NamedTuple):
-    """K futures of H steps for each of N beliefs.
-
-    motor: (N, K, H, M). poses: (N, K, H, 3) in the robot's frame at the start. contact, drop: (N, K, H) logits.
-    clearance, spread, ledge, doubt: (N, K, H) metres at the imagined centre of the base.
-    """
-
-    motor: Tensor
-    poses: Tensor
-    contact: Tensor
-    drop: Tensor
-    clearance: Tensor
-    spread: Tensor
-    ledge: Tensor
-    doubt: Tensor
-
-
 class WorldModel(nn.Module):
     """A joint-embedding predictive world model of a mobile base.
 
@@ -72,12 +55,8 @@ class WorldModel(nn.Module):
         self.appearance = Appearance(config)
         self.recurrence = Recurrence(config)
         self.map = LatentMap(config)
-        self.drive_train = DriveTrain(config)
         self.predictor = LatentPredictor(config)
         self.free_space = FreeSpaceHead(config)
-        # Points of the base at which risk is asked of the map: its middle and its front.
-        self.register_buffer("probe", torch.tensor([[0.0, 0.0], [config.base_radius, 0.0]]), persistent=False)
-        self.risk = RiskHead(config, len(self.probe))
         self.foresight = MapForesight(config)
         self.place = PlaceMatcher(config)
         self.views = ViewMatcher(config)
@@ -98,7 +77,7 @@ class WorldModel(nn.Module):
 
     def start(self, n: int = 1) -> Belief:
         """Knowing nothing."""
-        c, p = self.config, self.probe
+        c, p = self.config, self.surprise_quantiles
         return Belief(
             p.new_zeros(n, c.hidden_dim),
             p.new_zeros(n, c.vector_dim),
@@ -122,28 +101,6 @@ class WorldModel(nn.Module):
     def field(self, belief: Belief, points: Tensor) -> Field:
         """Free space at points (N, P, 2), metres in the robot's frame. Fields are (N, P)."""
         return self.free_space(self.map.look_up(belief.memory, belief.place, points))
-
-    def imagine(self, belief: Belief, velocity: Tensor, actions: Tensor, dt: float) -> Imagined:
-        """What would happen if. velocity: (N, 4) measured and commanded v, w. actions: (N, K, H, 2) m/s, rad/s."""
-        n, k, horizon, _ = actions.shape
-        motor, poses = self.drive_train(belief.hidden, velocity, actions, dt)
-        probes = rotate(self.probe, poses[..., 2:].expand(*poses.shape[:-1], len(self.probe)))
-        f = self._field_along(belief, poses[..., None, :2] + probes, dt)
-        contact, drop = self.risk(motor, torch.cat(f[:ASPECTS], -1))
-        return Imagined(
-            motor, poses, contact + f.contact[..., 0], drop + f.drop[..., 0],
-            f.clearance[..., 0], f.spread[..., 0], f.ledge[..., 0], f.doubt[..., 0],
-        )  # fmt: skip
-
-    def _field_along(self, belief: Belief, points: Tensor, dt: float) -> Field:
-        """Free space at points (N, K, H, P, 2) in the robot's frame, each of H steps asked of the map of its time."""
-        n, k, horizon, p, _ = points.shape
-        # One look at all maps at once, each step then weighs them: no map is made for every step.
-        maps = self.foresight(belief.memory)
-        found = self.map.look_up(maps.flatten(1, 2), belief.place, points.reshape(n, -1, 2))
-        times = (torch.arange(horizon, device=points.device) + 1) * dt
-        found = found.unflatten(2, (maps.shape[1], -1)).unflatten(1, (k, horizon, p))
-        return self.free_space(torch.einsum("nkhpmc,hm->nkhpc", found, self.foresight.shares(times)))
 
     def foresee(self, belief: Belief, poses: Tensor, ahead: Tensor) -> tuple[Tensor, Tensor]:
         """Latents seen from poses (N, P, 3) in the robot's frame, ahead (N, P, 1) seconds from now.

@@ -26,7 +26,7 @@ class ClipEncoder:
         self._model, self._tokenizer = model.eval(), tokenizer
         self._side = model.config.vision_config.image_size
         self._mean, self._deviation = np.array(mean, np.float32), np.array(deviation, np.float32)
-        self.encoder_id = digest(f"{type(model).__name__} {list(mean)} {list(deviation)}", model)
+        self.encoder_id = digest(f"{type(model).__name__} {list(mean)} {list(deviation)}", model.state_dict())
         self.dimensions = len(self.words("a"))
 
     @classmethod

@@ -21,6 +21,8 @@ from latentworld.ros.tensors import from_tensor, to_tensor
 from latentworld.ros.worker import Worker
 from latentworld.types import LatentworldError, WorldState
 
+WARM_UP = (64, 12)  # candidates and steps of a first, slow call
+STEP = 0.2  # s
 TENSORS = ("poses", "contact", "drop", "clearance", "uncertainty", "doubt")
 
 
@@ -66,7 +68,7 @@ class ConsequenceSimulatorNode(ManagedNode):
             np.zeros(3),
             np.zeros(config.belief_dim, np.float32),
         )
-        simulator.simulate(start, np.zeros((64, 12, simulator.axes), np.float32), config.imagination_dt)
+        simulator.simulate(start, np.zeros((*WARM_UP, simulator.axes), np.float32), STEP)
         return simulator
 
     def _on_state(self, state: WorldState) -> None:

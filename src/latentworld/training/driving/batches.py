@@ -11,16 +11,13 @@ from torch import Tensor
 from latentworld.training.driving.drives import Drives, Images
 from latentworld.types import turn
 
-RATE = 2  # dataset rows to one imagined step (0.1 s and 0.2 s)
-
 
 class Batch(NamedTuple):
-    """n clips of T rows seen every ``stride`` rows, and what came after each row for H imagined steps.
+    """n clips of T rows seen every ``stride`` rows.
 
     clip, goals: pictures (n, T, ...) and (n, G, ...), or None when latents are at hand. rows: (n, T) row numbers in
-    the dataset. goal_rows: (n, G) other rows of the same episode. motion: (n, T, 8). velocity: (n, T, 4). odometry:
-    (n, T, 3) poses. goal_pose: (n, G, 3). actions: (n, T, H, 2). future: (n, T, H, 3) poses. contact, drop: (n, T,
-    H). valid: (n, T, H). query: (n, T, M, 4).
+    the dataset. goal_rows: (n, G) other rows of the same episode. motion: (n, T, 8). odometry: (n, T, 3) poses.
+    goal_pose: (n, G, 3). query: (n, T, M, 4).
     """
 
     stride: int
@@ -29,14 +26,8 @@ class Batch(NamedTuple):
     rows: Tensor
     goal_rows: Tensor
     motion: Tensor
-    velocity: Tensor
     odometry: Tensor
     goal_pose: Tensor
-    actions: Tensor
-    future: Tensor
-    contact: Tensor
-    drop: Tensor
-    valid: Tensor
     query: Tensor
 
 
@@ -46,7 +37,6 @@ def sample(
     n: int,
     length: int,
     stride: int,
-    horizon: int,
     images: bool = True,
 ) -> Batch:
     """Draw a batch; the same rng state draws the same batch. images: whether it has any."""
@@ -64,25 +54,13 @@ def sample(
     velocity = np.concatenate([odometry[..., 3:], commanded], -1)
     motion = np.concatenate([_relative(before, odometry[..., :3]), elapsed, velocity], -1)
 
-    # (n, T, H * RATE) rows of the future, repeated at the end of the episode and masked there.
-    ahead = rows[..., None] + np.arange(horizon * RATE)
-    valid = (ahead + 1 <= last[:, None, None]).reshape(n, length, horizon, RATE).all(-1)
-    now = np.minimum(ahead, last[:, None, None])
-    then = np.minimum(ahead + 1, last[:, None, None])
-    actions = small["action"][now].reshape(n, length, horizon, RATE, 2).mean(3)
-    reached = small["odometry"][then[..., RATE - 1 :: RATE]][..., :3]
-    future = _relative(odometry[:, :, None, :3], reached)
-    contact = small["contact"][then].reshape(n, length, horizon, RATE).any(-1)
-    drop = small["drop"][then].reshape(n, length, horizon, RATE).any(-1)
-
     clip = goals = None
     if images:
         clip = _joined([drives.images(start, start + length * stride, stride) for start in starts], rows.shape)
         goals = _joined([drives.images(row, row + 1) for row in goal_rows.flat], goal_rows.shape)
     query = np.stack([drives.query[s : s + length * stride][::stride] for s in starts]).astype(np.float32)
     arrays = (
-        rows, goal_rows, motion, velocity, odometry[..., :3],
-        small["odometry"][goal_rows][..., :3], actions, future, contact, drop, valid, query,
+        rows, goal_rows, motion, odometry[..., :3], small["odometry"][goal_rows][..., :3], query,
     )  # fmt: skip
     return Batch(stride, clip, goals, *(torch.from_numpy(np.ascontiguousarray(a)) for a in arrays))
 

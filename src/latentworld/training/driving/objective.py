@@ -1,4 +1,4 @@
-"""The training loss: predict latents, keep them spread out, and read consequences off what is imagined."""
+"""The training loss: predict latents, keep them spread out, and read free space off maps, present and predicted."""
 
 from __future__ import annotations
 
@@ -26,12 +26,9 @@ class Weights:
     sigreg: float = 5.0
     change: float = 2.0
     field: float = 2.0
-    occupied: float = 1.0
-    contact: float = 1.0
-    ego: float = 4.0
     doubt: float = 0.1
     recall: float = 0.5
-    ahead: float = 1.0
+    ahead: float = 2.0
     where: float = 0.6
     places: float = 0.5
     same: float = 1.0
@@ -92,7 +89,6 @@ def losses(
         if pictures is not None:
             seen = _variances(model.paint(latents[:, t0]) - pictures[:, t0], pictures)
             terms["paint"] = seen.mean() + _painting(model, pictures, ahead.pick(painted))
-    terms |= _imagination(model, batch, some, t0)
     terms |= _free_space_ahead(model, batch, some, t0, generator)
     terms |= _where(model, batch, latents, goals, some, t0, generator)
     if recall:
@@ -118,12 +114,12 @@ def _free_space(
 ) -> dict[str, Tensor]:
     memory = torch.stack([b.memory for b in beliefs], 1).flatten(0, 1)
     place = torch.stack([b.place for b in beliefs], 1).flatten(0, 1)
-    return _held_against(model, memory, place, batch.query.flatten(0, 1), generator)
+    return {"field": _held_against(model, memory, place, batch.query.flatten(0, 1), generator)}
 
 
 def _held_against(
     model: WorldModel, memory: Tensor, place: Tensor, query: Tensor, generator: torch.Generator
-) -> dict[str, Tensor]:
+) -> Tensor:
     """What maps (N, ...) say at labelled points (N, M, 4) in the frame of robots at ``place``.
 
     Of several opinions each hears of half of the maps, drawn anew every step: their spread is then what more data
@@ -131,23 +127,16 @@ def _held_against(
     """
     features = model.map.look_up(memory, place, query[..., :2])
     opinions = model.free_space.opinions
-    terms = {"field": features.new_zeros(()), "occupied": features.new_zeros(())}
+    loss = features.new_zeros(())
     for opinion in opinions:
         heard = slice(None)
         if len(opinions) > 1:
             heard = torch.randperm(len(query), generator=generator)[: (len(query) + 1) // 2]
         field = opinion(features[heard])
         clearance, ledge = query[heard, :, 2], query[heard, :, 3]
-        radius = model.config.base_radius
-        terms["field"] += (
-            laplace(field.clearance, field.spread, clearance.clamp(max=1.0))
-            + laplace(field.ledge, field.ledge_spread, ledge.clamp(max=1.0))
-        ) / len(opinions)
-        terms["occupied"] += (
-            F.binary_cross_entropy_with_logits(field.contact, (clearance < radius).float())
-            + F.binary_cross_entropy_with_logits(field.drop, (ledge < 0.5 * radius).float())
-        ) / len(opinions)
-    return terms
+        loss += laplace(field.clearance, field.spread, clearance.clamp(max=1.0))
+        loss += laplace(field.ledge, field.ledge_spread, ledge.clamp(max=1.0))
+    return loss / len(opinions)
 
 
 def _free_space_ahead(
@@ -172,8 +161,7 @@ def _free_space_ahead(
         query.append(torch.cat([points, batch.query[:, then, :, 2:]], -1))
     if not query:
         return {"ahead": maps.new_zeros(())}
-    terms = _held_against(model, torch.cat(memory), torch.cat(place), torch.cat(query), generator)
-    return {"ahead": 2 * terms["field"] + terms["occupied"]}
+    return {"ahead": _held_against(model, torch.cat(memory), torch.cat(place), torch.cat(query), generator)}
 
 
 SCALES = ((0.12, 0.12), (0.4, 0.4))  # metres, radians: spreads of the poses tried about the true one
@@ -280,26 +268,6 @@ def _painting(model: DecodedWorldModel, pictures: Tensor, ahead: _Ahead) -> Tens
 def _variances(off: Tensor, pictures: Tensor) -> Tensor:
     """Squared errors (..., C, 64, 64) in units of the pictures' variance, as latents have variance one."""
     return off.square() / (pictures.var((0, 1, 3, 4)) + 1e-3)[:, None, None]
-
-
-def _imagination(model: WorldModel, batch: Batch, some: Belief, t0: Tensor) -> dict[str, Tensor]:
-    """Ego-motion, contact and drop along what the robot really did next."""
-
-    def at(x: Tensor) -> Tensor:
-        return x[:, t0].transpose(0, 1).flatten(0, 1)
-
-    imagined = model.imagine(some, at(batch.velocity), at(batch.actions).unsqueeze(1), model.config.imagination_dt)
-    valid, future = at(batch.valid), at(batch.future)
-    poses = imagined.poses.squeeze(1)
-    off = poses - future
-    yaw = torch.remainder(off[..., 2] + torch.pi, 2 * torch.pi) - torch.pi
-    ego = F.smooth_l1_loss(off[..., :2], torch.zeros_like(off[..., :2]), beta=0.1, reduction="none").sum(-1)
-    ego = ego + 0.3 * F.smooth_l1_loss(yaw, torch.zeros_like(yaw), beta=0.1, reduction="none")
-    # A drop ends the episode: its step is the last one known, so it is not masked out with what follows.
-    risk = valid | at(batch.drop)
-    contact = F.binary_cross_entropy_with_logits(imagined.contact.squeeze(1)[risk], at(batch.contact)[risk].float())
-    drop = F.binary_cross_entropy_with_logits(imagined.drop.squeeze(1)[risk], at(batch.drop)[risk].float())
-    return {"ego": ego[valid].mean(), "contact": contact + drop}
 
 
 def _elsewhere(

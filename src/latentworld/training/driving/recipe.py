@@ -23,8 +23,7 @@ class Stage:
     clips: int  # a batch; of appearance: rooms
     length: int  # rows a clip; of appearance: pairs of views a room
     rate: float
-    horizon: int = 15  # imagined steps
-    starts: int = 4  # of imagination, a clip
+    starts: int = 4  # rows of a clip from which latents are predicted
     warm_up: int = 50
     weight_decay: float = 1e-3
 
@@ -112,8 +111,8 @@ RECIPES = {
             GallerySettings(rooms=4, first_seed=0, places=3),
             GallerySettings(rooms=2, first_seed=1_000_000, places=3),
             (
-                Stage(3, "all", clips=4, length=12, rate=1e-3, horizon=5, starts=2, warm_up=1),
-                Stage(3, "belief", clips=4, length=12, rate=1e-3, horizon=5, starts=2, warm_up=1),
+                Stage(3, "all", clips=4, length=12, rate=1e-3, starts=2, warm_up=1),
+                Stage(3, "belief", clips=4, length=12, rate=1e-3, starts=2, warm_up=1),
                 Stage(3, "appearance", clips=2, length=40, rate=1e-3, warm_up=1),
             ),
             ModelConfig(map_cells=24, maps_ahead=2, opinions=2, place_dim=4),

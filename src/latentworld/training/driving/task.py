@@ -35,7 +35,7 @@ class DrivingTask:
         self.model = ARMS[recipe.arm](recipe.model)
         if recipe.base:
             checkpoint.begin_with(self.model, recipe.base)
-        self.latents: Tensor | None = None
+        self.latents: Tensor | None = None  # (2, N, D), see ``encode_all``
 
     def begin(self, stage: Stage) -> list[nn.Parameter]:
         if stage.learns not in LEARNS:
@@ -76,7 +76,10 @@ class DrivingTask:
         if stage.learns == "all":
             latents, goals, pictures = self._encode(batch, generator)
         else:
-            latents, goals, pictures = self.latents[batch.rows], self.latents[batch.goal_rows], None
+            # A goal may come from another camera.
+            without = (torch.rand(2, len(batch.rows), 1, generator=generator) < self.recipe.depth_dropout).long()
+            latents, goals = self.latents[without[0], batch.rows], self.latents[without[1], batch.goal_rows]
+            pictures = None
         recall = self.recipe.weights.recall > 0
         pictures = pictures if isinstance(self.model, DecodedWorldModel) else None
         terms = losses(self.model, batch, latents, goals, generator, stage.starts, recall, pictures)
@@ -103,17 +106,17 @@ def _plan(stage: Stage, rng: np.random.Generator) -> dict:
     """Clips are seen at 10, 5 or 2.5 Hz: a dropped frame is nothing new, and what was seen long ago is asked for."""
     return {
         "n": stage.clips, "length": stage.length, "stride": int(rng.choice(STRIDES)),
-        "horizon": stage.horizon,
     }  # fmt: skip
 
 
 @torch.no_grad()
 def encode_all(model: WorldModel, drives: Drives, chunk: int = 512) -> Tensor:
-    """What is foretold of the latents of every row, (N, D)."""
+    """What is predicted of the latents of every row, (2, N, D): seen with depth, and without."""
     model.encoder.eval()
-    latents = []
+    latents: tuple[list[Tensor], list[Tensor]] = ([], [])
     for start in range(0, drives.rows, chunk):
         images = Images(*(p if p is None else torch.from_numpy(p) for p in drives.images(start, start + chunk)))
-        blind = torch.zeros(len(images.pixels), dtype=torch.bool)
-        latents.append(model.encoder(network_input(images, blind, model.config)))
-    return torch.cat(latents)
+        for without, encoded in enumerate(latents):
+            blind = torch.full((len(images.pixels),), bool(without))
+            encoded.append(model.encoder(network_input(images, blind, model.config)))
+    return torch.stack([torch.cat(encoded) for encoded in latents])
