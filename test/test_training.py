@@ -158,7 +158,7 @@ def test_a_gallery_shows_one_heading_from_side_by_side(gallery):
     views = Gallery(gallery)
     assert len(views) == VIEWS.rooms
     for number in range(len(views)):
-        pixels, depth, poses = views.room(number)
+        (pixels, depth, *_), poses = views.room(number)
         assert len(pixels) == len(depth) == len(poses) == VIEWS.places * VIEWS.views
         assert pixels.std() > 10 and 300 < np.median(depth) < 6001
         clusters = torch.from_numpy(poses).unflatten(0, (VIEWS.places, VIEWS.views))
@@ -166,21 +166,21 @@ def test_a_gallery_shows_one_heading_from_side_by_side(gallery):
         assert (off[:, :, :2].norm(dim=2) < 1.01).all() and (off[:, 0].abs() < 0.21).all()  # the second view
         assert off[..., 1].abs().max() > 0.4  # to the side of its place, under much the same heading
     again = look(VIEWS, VIEWS.first_seed)
-    assert np.array_equal(again["pixels"], views.room(0)[0]) and set(again["light"]) == {0, 1}
+    assert np.array_equal(again["pixels"], views.room(0)[0].pixels) and set(again["light"]) == {0, 1}
     with pytest.raises(LatentworldError, match="expected a gallery"):
         Gallery(gallery.parent / "nothing.h5")
 
 
 def test_views_are_paired_within_a_room(gallery):
     views = sample_views(Gallery(gallery), np.random.default_rng(0), 2, 50)
-    assert views.pairs.shape == (2, 100) and len(views.rgb) == len(views.depth) == len(views.poses)
+    assert views.pairs.shape == (2, 100) and len(views.images.pixels) == len(views.poses)
     one, other = views.pairs
     assert (one != other).all() and torch.equal(views.rooms[one], views.rooms[other])
     off = relative(views.poses[one], views.poses[other])
     same = (off[:, :2].norm(dim=1) < 0.2) & (off[:, 2].abs() < 0.2)
     assert 0.1 < same.float().mean() < 0.5
     again = sample_views(Gallery(gallery), np.random.default_rng(0), 2, 50)
-    assert torch.equal(views.pairs, again.pairs) and torch.equal(views.rgb, again.rgb)
+    assert torch.equal(views.pairs, again.pairs) and torch.equal(views.images.pixels, again.images.pixels)
 
 
 def test_the_worst_mistake_counts_as_much_as_all_others():

@@ -60,6 +60,17 @@ def seen(eye: CanonicalView, frame: Frame) -> dict[str, np.ndarray]:
     }
 
 
+def world_for(world: World | None, seed: int, fleet: bool, wide: bool) -> World:
+    """The world of before where every room has the same robot, else another: the caller resets it to its room."""
+    if world is not None and not fleet:
+        return world
+    if world is not None:
+        world.close()
+    robot = draw_robot(np.random.default_rng([seed, 13])) if fleet else None
+    kind = {"rooms": generate_wide_room, "photographs": photographs()} if wide else {}
+    return World(seed, robot=robot, **kind)
+
+
 _world: World | None = None
 
 
@@ -67,12 +78,7 @@ def drive(settings: CollectSettings, seed: int) -> dict[str, np.ndarray]:
     """One episode in room ``seed``: the columns of training.driving.drives."""
     global _world
     rng = np.random.default_rng([seed, 7])
-    if _world is None or settings.fleet:
-        if _world is not None:
-            _world.close()
-        robot = draw_robot(np.random.default_rng([seed, 13])) if settings.fleet else None
-        kind = {"rooms": generate_wide_room, "photographs": photographs()} if settings.wide else {}
-        _world = World(seed, robot=robot, **kind)
+    _world = world_for(_world, seed, settings.fleet, settings.wide)
     world, eye = _world, CanonicalView(_world.robot)
     some = int(rng.integers(1, 4)) if settings.moving and rng.random() < settings.moving else 0
     world.reset(seed, moving=some)

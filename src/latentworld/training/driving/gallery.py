@@ -3,10 +3,9 @@
 A base cannot move sideways, so that drives hardly ever show one heading from two places side by side: who learns from
 drives alone takes views half a metre apart for the same. Columns of the data set, an episode a room:
 
-pixels     (N, 64, 64, 3) uint8
-depth      (N, 64, 64)    uint16, millimetres
-pose       (N, 3)         float32, x, y, yaw
-light      (N,)           uint8, under which of the room's two lights
+pixels, depth, known, flat, flat_known   pictures in the model's view, as in ``drives``
+pose                                     (N, 3) float32, x, y, yaw
+light                                    (N,) uint8, under which of the room's two lights
 """
 
 from __future__ import annotations
@@ -18,8 +17,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from latentworld.perception.canonical_view import CanonicalView
 from latentworld.sim.world import World
+from latentworld.training.driving.collect import seen, world_for
 from latentworld.training.driving.drivers import free_distance, random_point
+from latentworld.training.driving.drives import Images
 from latentworld.training.episodes import gather
 from latentworld.types import LatentworldError
 
@@ -35,7 +37,8 @@ class GallerySettings:
     first_seed: int = 0
     places: int = 10  # a room
     views: int = 6  # of each place, the place's own pose included
-    image_size: int = 64
+    fleet: bool = False  # a robot drawn at random for each room, instead of the shipped one
+    wide: bool = False  # rooms of many kinds, with photographed surfaces
 
 
 _world: World | None = None
@@ -45,20 +48,19 @@ def look(settings: GallerySettings, seed: int) -> dict[str, np.ndarray]:
     """One room."""
     global _world
     rng = np.random.default_rng([seed, 11])
-    if _world is None:
-        _world = World(seed, image_size=settings.image_size)
+    _world = world_for(_world, seed, settings.fleet, settings.wide)
     _world.reset(seed)
+    eye = CanonicalView(_world.robot)
     poses = np.concatenate([_cluster(_world, rng, settings.views) for _ in range(settings.places)])
     light = rng.integers(0, 2, len(poses)).astype(np.uint8)
-    pixels = np.empty((len(poses), settings.image_size, settings.image_size, 3), np.uint8)
-    depth = np.empty(pixels.shape[:3], np.uint16)
+    views: list[dict[str, np.ndarray]] = [{} for _ in poses]
     for number in (0, 1):
         if number:
             _world.relight(seed + 1)
         for row in np.flatnonzero(light == number):
-            frame = _world.view(poses[row])
-            pixels[row], depth[row] = frame.rgb, 1000 * frame.depth
-    return {"pixels": pixels, "depth": depth, "pose": poses.astype(np.float32), "light": light}
+            views[row] = seen(eye, _world.view(poses[row]))
+    pictures = {name: np.stack([view[name] for view in views]) for name in views[0]}
+    return pictures | {"pose": poses.astype(np.float32), "light": light}
 
 
 def _cluster(world: World, rng: np.random.Generator, views: int) -> np.ndarray:
@@ -100,7 +102,9 @@ class Gallery:
             self.file = h5py.File(path, "r")
             self.lengths, self.offsets = self.file["ep_len"][:], self.file["ep_offset"][:]
             self.poses = self.file["pose"][:]
-            self.pixels, self.depth = self.file["pixels"], self.file["depth"]
+            self.pictures = [self.file[name] if name in self.file else None for name in Images._fields]
+            if self.pictures[0] is None:
+                raise KeyError("pixels")
         except (OSError, KeyError) as error:
             raise LatentworldError(
                 f"dataset {path}: expected a gallery (`latentworld collect` makes one): {error}"
@@ -109,7 +113,7 @@ class Gallery:
     def __len__(self) -> int:
         return len(self.lengths)
 
-    def room(self, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """pixels (N, 64, 64, 3) uint8, depth (N, 64, 64) uint16 mm and poses (N, 3) of a room."""
+    def room(self, number: int) -> tuple[Images, np.ndarray]:
+        """N views of a room, and their poses (N, 3)."""
         rows = slice(self.offsets[number], self.offsets[number] + self.lengths[number])
-        return self.pixels[rows], self.depth[rows], self.poses[rows]
+        return Images(*(None if part is None else part[rows] for part in self.pictures)), self.poses[rows]

@@ -54,6 +54,8 @@ HELD_OUT_FLEET = CollectSettings(
 )
 VIEWS = GallerySettings(rooms=1500, first_seed=0)
 HELD_OUT_VIEWS = GallerySettings(rooms=120, first_seed=1_000_000)
+FLEET_VIEWS = GallerySettings(rooms=1500, first_seed=0, fleet=True, wide=True)
+HELD_OUT_FLEET_VIEWS = GallerySettings(rooms=120, first_seed=1_000_000, fleet=True, wide=True)
 
 RECIPES = {
     recipe.name: recipe
@@ -92,11 +94,12 @@ RECIPES = {
             "nav-any",
             FLEET,
             HELD_OUT_FLEET,
-            VIEWS,
-            HELD_OUT_VIEWS,
+            FLEET_VIEWS,
+            HELD_OUT_FLEET_VIEWS,
             (
                 Stage(900, "all", clips=24, length=20, rate=7e-4),
                 Stage(500, "belief", clips=24, length=40, rate=5e-4),
+                Stage(1200, "appearance", clips=12, length=60, rate=1e-3),
             ),
             ModelConfig(uses_mask=True),
             depth_dropout=0.4,

@@ -8,7 +8,9 @@ import torch
 from latentworld.model.latent_map import relative
 from latentworld.model.view_matcher import ANOTHER, OTHER, PLACE, SAME, Match
 from latentworld.model.world_model import WorldModel
+from latentworld.training.driving.drives import Images
 from latentworld.training.driving.gallery import Gallery
+from latentworld.training.driving.pictures import network_input
 from latentworld.training.driving.views import Apart
 
 WITHIN = (0.5, 0.4)  # metres, radians within which relative poses are asked for
@@ -23,8 +25,9 @@ def recognition(model: WorldModel, gallery: Gallery) -> dict[str, float]:
     model.eval()
     matches, truths = [], []
     for number in range(len(gallery)):
-        pixels, depth, poses = gallery.room(number)
-        latents, poses = model.encode(torch.from_numpy(pixels), torch.from_numpy(depth)), torch.from_numpy(poses)
+        views, poses = gallery.room(number)
+        images, poses = Images(*(p if p is None else torch.from_numpy(p) for p in views)), torch.from_numpy(poses)
+        latents = model.latent(network_input(images, torch.zeros(len(poses), dtype=torch.bool), model.config))
         one, other = torch.triu_indices(len(poses), len(poses), 1)
         matches.append(model.views(latents[one], latents[other]))
         truths.append(relative(poses[one], poses[other]))

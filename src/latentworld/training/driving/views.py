@@ -9,11 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from latentworld.model.encoder import to_input
 from latentworld.model.latent_map import relative
 from latentworld.model.view_matcher import ANOTHER, OTHER, PLACE, SAME, Match
 from latentworld.model.world_model import WorldModel
+from latentworld.training.driving.drives import Images
 from latentworld.training.driving.gallery import Gallery
+from latentworld.training.driving.pictures import network_input
 from latentworld.types import turn
 
 CLOSE = (1.0, 0.8)  # metres, radians within which half of all pairs lie, the hardest to tell apart among them
@@ -24,12 +25,9 @@ SHADES = 4  # a side of a view; a lamp is no sign of another place
 
 
 class Views(NamedTuple):
-    """rgb: (M, H, W, 3) uint8. depth: (M, H, W) uint16 mm. poses: (M, 3). rooms: (M,) int64. pairs: (2, P) int64, of
-    one room each.
-    """
+    """images: M pictures, as tensors. poses: (M, 3). rooms: (M,) int64. pairs: (2, P) int64, of one room each."""
 
-    rgb: Tensor
-    depth: Tensor
+    images: Images
     poses: Tensor
     rooms: Tensor
     pairs: Tensor
@@ -38,11 +36,13 @@ class Views(NamedTuple):
 def sample_views(gallery: Gallery, rng: np.random.Generator, rooms: int, pairs: int) -> Views:
     """All views of some rooms, and ``pairs`` of each room's."""
     seen = [gallery.room(number) for number in rng.permutation(len(gallery))[:rooms]]
-    firsts = np.cumsum([0, *(len(poses) for _, _, poses in seen)])
-    drawn = [first + draw_pairs(poses, rng, pairs) for first, (_, _, poses) in zip(firsts, seen, strict=False)]
-    rgb, depth, poses = (torch.from_numpy(np.concatenate(parts)) for parts in zip(*seen, strict=True))
+    firsts = np.cumsum([0, *(len(poses) for _, poses in seen)])
+    drawn = [first + draw_pairs(poses, rng, pairs) for first, (_, poses) in zip(firsts, seen, strict=False)]
+    columns = zip(*(images for images, _ in seen), strict=True)
+    images = Images(*(None if c[0] is None else torch.from_numpy(np.concatenate(c)) for c in columns))
+    poses = torch.from_numpy(np.concatenate([poses for _, poses in seen]))
     numbers = torch.arange(len(seen)).repeat_interleave(torch.from_numpy(np.diff(firsts)))
-    return Views(rgb, depth, poses, numbers, torch.from_numpy(np.concatenate(drawn, 1)))
+    return Views(images, poses, numbers, torch.from_numpy(np.concatenate(drawn, 1)))
 
 
 def draw_pairs(poses: np.ndarray, rng: np.random.Generator, count: int) -> np.ndarray:
@@ -121,10 +121,8 @@ def _place_loss(model: WorldModel, latents: Tensor, views: Views) -> Tensor:
 
 def encoded(model: WorldModel, views: Views, generator: torch.Generator, depth_dropout: float) -> Tensor:
     """Latents (M, V), each view under a light of its own, some without depth."""
-    m = len(views.rgb)
-    without = torch.rand(m, generator=generator) < depth_dropout
-    depth = views.depth.to(torch.float32).masked_fill_(without[:, None, None], 0).div_(1000)
-    pictures = to_input(views.rgb, depth, model.config)
+    m = len(views.poses)
+    pictures = network_input(views.images, torch.rand(m, generator=generator) < depth_dropout, model.config)
     gain = 1 + GAIN * (2 * torch.rand(m, 1, 1, 1, generator=generator) - 1)
     light = gain * (1 + TINT * torch.randn(m, 3, 1, 1, generator=generator))
     shades = 1 + SHADE * (torch.rand(m, 1, SHADES, SHADES, generator=generator) - 0.5)
