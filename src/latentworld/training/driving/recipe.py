@@ -97,7 +97,7 @@ RECIPES = {
             FLEET_VIEWS,
             HELD_OUT_FLEET_VIEWS,
             (
-                Stage(900, "all", clips=24, length=20, rate=7e-4),
+                Stage(1200, "all", clips=24, length=20, rate=7e-4),
                 Stage(500, "belief", clips=24, length=40, rate=5e-4),
                 Stage(1200, "appearance", clips=12, length=60, rate=1e-3),
             ),
