@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 FLOORS = {
     "types": 0, "parameters": 0, "geometry": 0, "robot": 0, "robot_file": 0, "lens": 0,
-    "robot_urdf": 0, "description": 0, "robot_fit": 0, "robot_commands": 0,
+    "robot_urdf": 0, "robot_state": 0, "description": 0, "robot_fit": 0, "robot_commands": 0,
     "model": 1, "sim": 1,
     "perception": 2, "tracking": 2, "consequence": 2, "selection": 2, "memory": 2,
     "agent": 3, "training": 3, "interop": 3,
@@ -19,7 +19,7 @@ _ROBOT = {"types", "geometry", "robot"}
 KNOWS_ALSO = {  # of its own floor
     "parameters": {"types"},
     "robot": {"types", "geometry"}, "robot_file": _ROBOT, "lens": _ROBOT, "robot_urdf": _ROBOT,
-    "robot_fit": _ROBOT | {"lens"}, "description": _ROBOT | {"robot_urdf"},
+    "robot_state": _ROBOT, "robot_fit": _ROBOT | {"lens"}, "description": _ROBOT | {"robot_urdf"},
     "robot_commands": _ROBOT | {"robot_file", "robot_fit", "description"},
     "training": {"interop"},
     "cli": {"demo"},

@@ -21,6 +21,7 @@ ALLOWED = {
     "description/body.py": "what is assumed, and listed, where nothing was heard",
     "description/cameras.py": "what is assumed, and listed, where nothing was heard",
     "training/driving/fleet.py": "ranges from which robots are drawn",
+    "tracking/odometry_correction.py": "wheels as shares of a described base",
     "sim/base.py": "wheels as shares of a described base",
     "evaluation/worlds/unicycle.py": "wheels as shares of a described base",
     "evaluation/worlds/barn_world.py": "cylinders of a course",

@@ -16,7 +16,8 @@ from latentworld.model.checkpoint import load as load_model
 from latentworld.perception.encoder import PerceptionEncoder
 from latentworld.robot_file import load
 from latentworld.ros.bag import BagWriter
-from latentworld.ros.bag_memory import Topics, remember
+from latentworld.ros.bag_frames import Topics
+from latentworld.ros.bag_memory import remember
 from latentworld.ros.codecs import odometry_to_message, stamped_from_action
 from latentworld.ros.images import to_image
 from latentworld.sim.world import World

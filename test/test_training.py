@@ -1,6 +1,8 @@
 """From nothing to a checkpoint, small: the data, the batches, and a loop that can be stopped anywhere."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import h5py
@@ -70,6 +72,27 @@ def test_collecting_repeats_and_resumes(data, tmp_path):
             assert np.array_equal(a[name][:], b[name][:]), name
     with pytest.raises(LatentworldError, match="begun with"):
         collect(path, replace(SETTINGS, rows=61), workers=1)
+
+
+def test_what_a_killed_process_had_written_is_gone_on_with(tmp_path):
+    path = tmp_path / "drives.h5"
+    program = (
+        "import sys, numpy as np; from latentworld.training.episodes import EpisodeWriter\n"
+        "writer = EpisodeWriter(sys.argv[1])\n"
+        "for n in (3, 4): writer.write({'action': np.full((n, 2), n, np.float32)})\n"
+        "print('written', flush=True); sys.stdin.read()"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", program, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdout.readline() == "written\n"
+    child.kill()
+    child.wait()
+    with EpisodeWriter(path) as writer:
+        assert len(writer) == 2
+        writer.write({"action": np.zeros((5, 2), np.float32)})
+    with h5py.File(path, "r") as file:
+        assert file["ep_len"][:].tolist() == [3, 4, 5] and file["action"][:7, 0].tolist() == [3] * 3 + [4] * 4
 
 
 def test_what_is_there_whole_may_be_read_while_it_is_asked_for_again(data):

@@ -14,6 +14,7 @@ from latentworld.robot import Robot
 from latentworld.selection.locator import GoalLocator
 from latentworld.selection.parameters import SelectionParameters
 from latentworld.selection.selector import ActionSelector
+from latentworld.tracking.odometry_correction import CorrectedTracker
 from latentworld.tracking.tracker import WorldStateTracker
 from latentworld.types import Action, Frame, Goal, GoalKind, Odometry, Plan, WorldState
 
@@ -26,11 +27,19 @@ class Agent:
     >>> plan = agent.plan(Goal(GoalKind.POSE, pose), deadline=0.05)
     """
 
-    def __init__(self, model: WorldModel, parameters: SelectionParameters | None = None, robot: Robot | None = None):
-        """robot: whose eyes and body these are; none: the shipped one's."""
+    def __init__(
+        self,
+        model: WorldModel,
+        parameters: SelectionParameters | None = None,
+        robot: Robot | None = None,
+        correct_odometry: bool = True,
+    ):
+        """robot: whose eyes and body these are; none: the shipped one's. correct_odometry: by what range sensors see;
+        all poses are then in the frame that odometry had at the start.
+        """
         self.model, self.robot = model, robot or robot_file.load()
         self.encoder = PerceptionEncoder(model, self.robot)
-        self.tracker = WorldStateTracker(model, robot=self.robot)
+        self.tracker = (CorrectedTracker if correct_odometry else WorldStateTracker)(model, robot=self.robot)
         self.simulator = ConsequenceSimulator(model, self.robot)
         self.selector = ActionSelector(self.simulator, parameters, GoalLocator(model), self.robot)
         self.state: WorldState | None = None
@@ -41,9 +50,10 @@ class Agent:
         path: str | Path | None = None,
         parameters: SelectionParameters | None = None,
         robot: Robot | None = None,
+        correct_odometry: bool = True,
     ) -> Agent:
         """From a checkpoint; ``None``: the one that ships."""
-        return cls(checkpoint.load(path), parameters, robot)
+        return cls(checkpoint.load(path), parameters, robot, correct_odometry)
 
     def reset(self) -> None:
         """The robot was carried elsewhere: know nothing."""
@@ -64,6 +74,7 @@ class Agent:
         self.state, _ = self.tracker.observe(latent)
         if odometry.stamp > latent.stamp:
             self.state = self.tracker.predict(odometry.stamp)
+        self.simulator.heard(self.state)
         return self.state
 
     def image_goal(self, frame: Frame, tolerance: float = 0.3) -> Goal:

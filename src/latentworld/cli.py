@@ -124,6 +124,30 @@ def up(
 
 
 @app.command()
+def calibrate(
+    robot: Annotated[str, typer.Option(metavar="NAME|FILE", help="Whose surprise it is.")],
+    bag: Annotated[Optional[list[Path]], typer.Option(help="MCAP of ordinary driving; may be given again.")] = None,
+    minutes: Annotated[float, typer.Option(min=0.1, help="Without --bag: listen so long to the nodes.")] = 5,
+    output: Annotated[
+        Optional[Path], typer.Option(help="File to write.  [default: where the nodes look for it]")
+    ] = None,
+    image: Annotated[str, typer.Option(help="Topic in the bag.")] = "/camera/image_raw",
+    depth: Annotated[str, typer.Option(help="Topic in the bag; empty: none.")] = "/camera/depth/image_raw",
+    odom: Annotated[str, typer.Option(help="Topic in the bag.")] = "/odom",
+    cmd_vel: Annotated[str, typer.Option(help="Topic in the bag.")] = "/cmd_vel",
+    checkpoint: Checkpoint = None,
+) -> None:
+    """Learn what is ordinary for a robot: drive it about by hand for five minutes, in every room it will work in.
+
+    Before that its surprise is not known to mean anything, and nothing acts upon it.
+    """
+    from latentworld.ros.bag_frames import Topics
+    from latentworld.ros.calibrate import calibrate as run
+
+    typer.echo(run(robot, bag or [], Topics(image, depth, odom, cmd_vel), 60 * minutes, output, checkpoint))
+
+
+@app.command()
 def collect(
     recipe: Recipe = "nav-small",
     data: Annotated[Path, typer.Option(help="Folder for the two data sets.")] = Path("data"),
@@ -310,6 +334,19 @@ def evaluate_memory(
 
 
 @evaluation.command()
+def calibration(
+    robot: Annotated[Optional[list[str]], typer.Option(help="Of `robot list`, or a trial; may be given again.")] = None,
+    checkpoint: Checkpoint = None,
+    workers: Workers = 2,
+    json: Json = None,
+) -> None:
+    """Violations in ten minutes of ordinary driving, after five minutes that calibrated a robot's surprise."""
+    from latentworld.evaluation.calibration import FOREIGN, evaluate
+
+    evaluate(robot or list(FOREIGN), checkpoint, workers, json)
+
+
+@evaluation.command()
 def stable_worldmodel(
     env: Annotated[str, typer.Option(help="two_room or push_t.")] = "two_room",
     episodes: Annotated[int, typer.Option(min=1, help="Held-out starts, the goal 25 steps later.")] = 50,
@@ -381,7 +418,8 @@ def _encoded(frame: Frame, checkpoint: Path | None) -> Latent:
 
 
 def _remembered(bag: Path, memory: Path, *topics_and_checkpoint: Any) -> Iterator[Optional[int]]:
-    from latentworld.ros.bag_memory import Topics, remember
+    from latentworld.ros.bag_frames import Topics
+    from latentworld.ros.bag_memory import remember
 
     *topics, checkpoint = topics_and_checkpoint
     return remember(bag, memory, Topics(*topics), checkpoint)

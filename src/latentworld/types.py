@@ -153,7 +153,9 @@ class Surprise:
     """How badly the belief foretold the last latent.
 
     score: prediction error in units of its usual spread (z-score). p_value: fraction of ordinary
-    observations at least this surprising. violation: ``p_value < threshold``.
+    observations at least this surprising. violation: ``p_value < threshold``. excess: by how much the squared error is
+    more than was expected, in units of that. calibrated: whether it is known what is ordinary for this robot; where it
+    is not, p_value is 1 and nothing is a violation.
     """
 
     stamp: int
@@ -161,6 +163,8 @@ class Surprise:
     p_value: float
     threshold: float
     violation: bool
+    excess: float = 0.0
+    calibrated: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +175,8 @@ class WorldState:
     staleness, whatever ``stamp`` says. pose: (3,) x, y, yaw in ``odom`` at ``stamp``. velocity: (3,) measured linear
     m/s, angular rad/s, lateral m/s. command: (3,) last velocity commanded. belief: (B,) float32, the recurrent state
     of the model ``model_id``. uncertainty: expected latent prediction error, dimensionless, ≥ 0. measured: the
-    ground around it as far as it was measured, None for a robot that measures no ranges.
+    ground around it as far as it was measured, None for a robot that measures no ranges. odometry_correction: (3,) x,
+    y, yaw that takes a pose of odometry, as the wheels say it, into the frame of ``pose``; zeros: it is the same frame.
     """
 
     stamp: int
@@ -185,6 +190,7 @@ class WorldState:
     p_value: float = 1.0
     uncertainty: float = 0.0
     measured: MeasuredSpace | None = None
+    odometry_correction: np.ndarray = field(default_factory=lambda: np.zeros(3))
 
 
 @dataclass(frozen=True, slots=True)

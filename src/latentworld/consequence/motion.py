@@ -18,6 +18,7 @@ from latentworld.robot import Base, BaseKind
 
 RAMP = 0.5  # of the time that an axis needs to top speed: the lag that stands for bounded acceleration
 SHORTEST = 0.02  # s, of a lag
+NOTICEABLE = 0.015  # s of delay or lag, and of the gain: less is no difference to a plan
 
 
 class Response(NamedTuple):
@@ -71,6 +72,14 @@ class DriveTrain:
             response(base.max_angular, base.angular_acceleration),
             response(base.max_lateral, base.acceleration),
             base.turning_radius if base.kind == BaseKind.ACKERMANN else 0.0,
+        )
+
+    def differs_from(self, other: DriveTrain) -> bool:
+        """Whether a plan would notice."""
+        pairs = ((getattr(self, name), getattr(other, name)) for name in ("linear", "angular", "lateral"))
+        return any(
+            abs(a.gain - b.gain) > NOTICEABLE or abs(a.delay - b.delay) > NOTICEABLE or abs(a.lag - b.lag) > NOTICEABLE
+            for a, b in pairs
         )
 
     def later(self, seconds: float) -> DriveTrain:

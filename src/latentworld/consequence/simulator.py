@@ -9,11 +9,12 @@ import torch
 
 from latentworld import robot_file
 from latentworld.consequence.engine import Prepared, RolloutEngine
+from latentworld.consequence.identification import DriveTrainIdentification
 from latentworld.consequence.measured_ground import MeasuredGround
 from latentworld.consequence.motion import DelayedMotion, DriveTrain
 from latentworld.model.latent_map import compose, relative, rotate
 from latentworld.model.world_model import Belief, WorldModel
-from latentworld.robot import Robot
+from latentworld.robot import BaseKind, Robot
 from latentworld.types import Consequences, FreeSpace, LatentworldError, WorldState
 
 
@@ -21,10 +22,11 @@ class ConsequenceSimulator:
     """Imagines K candidates of H steps from one belief, all at once. Arrays go in and come out; the device is its own.
 
     robot: whose body it is (none: the shipped one). device: of torch ("cpu", "cuda", "cuda:1"). Where the model lies
-    elsewhere, the simulator has a copy of it there.
+    elsewhere, the simulator has a copy of it there. identify: measure how the base answers to commands from the states
+    that are ``heard``; without, the description of the robot counts. What a person carries takes no commands.
     """
 
-    def __init__(self, model: WorldModel, robot: Robot | None = None, device: str = "cpu"):
+    def __init__(self, model: WorldModel, robot: Robot | None = None, device: str = "cpu", identify: bool = True):
         """Raises LatentworldError for a device that this machine does not have."""
         self.device = _found(device)
         self.model = model
@@ -34,7 +36,22 @@ class ConsequenceSimulator:
         self.axes = len(self.robot.base.axes)
         self.motion = DelayedMotion(DriveTrain.of(self.robot.base), self.device)
         self.engine = RolloutEngine(self.model, self.robot.base, self.motion)
+        drives = self.robot.base.kind != BaseKind.HEAD
+        self.identification = DriveTrainIdentification(self.robot) if identify and drives else None
         self._prepared: tuple[WorldState, Prepared] | None = None
+
+    def heard(self, state: WorldState) -> None:
+        """Take in each state once, in order: how the base moved under the commands that it was given."""
+        if self.identification is not None:
+            velocity, command = self._axes(state.velocity), self._axes(state.command)
+            self.identification.observe(state.stamp, velocity, command, _odometry_pose(state))
+            self.adopt_drive_train()
+
+    def adopt_drive_train(self) -> None:
+        """Move as the identification says, where that differs noticeably from how it moved so far."""
+        found = self.identification.drive_train if self.identification is not None else self.motion.drive_train
+        if found.differs_from(self.motion.drive_train):
+            self.motion = self.engine.motion = DelayedMotion(found, self.device)
 
     def simulate(self, state: WorldState, candidates: np.ndarray, dt: float, latents: bool = False) -> Consequences:
         """candidates: (K, H, A) of the base's axes (``robot.Base.axes``), each held for ``dt`` seconds.
@@ -133,6 +150,13 @@ class ConsequenceSimulator:
             raise LatentworldError("candidates: expected finite speeds, got NaN or infinity")
         if not 0.05 <= dt <= 0.5:
             raise LatentworldError(f"candidates: expected dt within 0.05 and 0.5 s, got {dt}")
+
+
+def _odometry_pose(state: WorldState) -> np.ndarray:
+    """(3,) as odometry had it, before it was corrected."""
+    x, y, yaw = state.odometry_correction
+    dx, dy, c, s = state.pose[0] - x, state.pose[1] - y, np.cos(yaw), np.sin(yaw)
+    return np.array([c * dx + s * dy, c * dy - s * dx, state.pose[2] - yaw])
 
 
 def _found(name: str) -> torch.device:

@@ -60,8 +60,9 @@ def run(
         lines = commands(
             composed, simulator=True, params_files=[_parameters(scratch, rooms, checkpoint)], use_sim_time=True
         )
+        environment = os.environ | {"ROS_HOME": str(scratch)}  # what this robot learns of itself is not kept
         for name, line in lines.items():
-            processes.start(name, line, env=os.environ, stdout=said, stderr=said)
+            processes.start(name, line, env=environment, stdout=said, stderr=said)
 
         def alive() -> None:
             if asked:

@@ -114,6 +114,7 @@ def state_to_message(state: WorldState) -> msg.WorldState:
         p_value=float(state.p_value),
         uncertainty=float(state.uncertainty),
         belief=to_tensor(state.belief),
+        odometry_correction=to_pose2d(state.odometry_correction),
         **_measured_fields(state.measured),
     )
 
@@ -152,6 +153,7 @@ def state_from_message(message: msg.WorldState) -> WorldState:
         p_value=message.p_value,
         uncertainty=message.uncertainty,
         measured=_measured(message),
+        odometry_correction=from_pose2d(message.odometry_correction),
     )
 
 
@@ -162,12 +164,16 @@ def surprise_to_message(surprise: Surprise) -> msg.Surprise:
         p_value=float(surprise.p_value),
         threshold=float(surprise.threshold),
         violation=bool(surprise.violation),
+        excess=float(surprise.excess),
+        calibrated=bool(surprise.calibrated),
     )
 
 
 def surprise_from_message(message: msg.Surprise) -> Surprise:
     stamp = from_time(message.header.stamp)
-    return Surprise(stamp, message.score, message.p_value, message.threshold, message.violation)
+    return Surprise(
+        stamp, message.score, message.p_value, message.threshold, message.violation, message.excess, message.calibrated
+    )
 
 
 def sequence_to_message(sequence: ActionSequence) -> msg.ActionSequence:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from latentworld_ros.srv import Simulate
 from latentworld.consequence.simulator import ConsequenceSimulator
 from latentworld.parameters import parameter
 from latentworld.robot_file import DEFAULT
+from latentworld.robot_state import kept_with
 from latentworld.ros import qos, robots
 from latentworld.ros.channel import Bus
 from latentworld.ros.codecs import STATE, consequences_to_messages, sequence_from_message, state_from_message, to_time
@@ -32,6 +34,8 @@ class ConsequenceSimulatorParameters:
     checkpoint: str = parameter("", "path of a checkpoint; empty: the shipped one")
     device: str = parameter("cpu", "of torch, on which futures are imagined: cpu, cuda or cuda:1")
     timeout: float = parameter(2.0, "s that an answer may take", 0.01, 60.0)
+    identify_drive_train: bool = parameter(True, "measure while driving how the base answers to commands")
+    drive_train_path: str = parameter("", "YAML file that keeps that; empty: latentworld/robot_state/ in ~/.ros")
 
 
 class ConsequenceSimulatorNode(ManagedNode):
@@ -44,6 +48,10 @@ class ConsequenceSimulatorNode(ManagedNode):
     def configure(self) -> None:
         self._robot = robots.described(self.parameters.robot)
         self._simulator = self.worker.call(self._load, timeout=120.0)
+        self._kept = Path(self.parameters.drive_train_path or kept_with(self._robot, "drive_train.yaml")).expanduser()
+        self._announced = False  # the drive train, once it is known
+        if self._simulator.identification is not None and self._kept.is_file():
+            self._recall()
         self.bus.services[self._name] = self._simulator
 
     def activate(self) -> None:
@@ -51,13 +59,22 @@ class ConsequenceSimulatorNode(ManagedNode):
         self.input(STATE, "world_state", qos.belief(), self._on_state)
         self.serve(Simulate, "simulate", self._simulate)
 
+    def deactivate(self) -> None:
+        identification = self._simulator.identification
+        if identification is not None and identification.confident:
+            try:
+                identification.save(self._kept)
+            except LatentworldError as error:
+                self.get_logger().warning(str(error))
+
     def cleanup(self) -> None:
         self.bus.services.pop(self._name, None)
         self._simulator = None
 
     def _load(self) -> ConsequenceSimulator:
         model = world_model(self.parameters.checkpoint)
-        simulator = ConsequenceSimulator(model, self._robot, self.parameters.device)
+        p = self.parameters
+        simulator = ConsequenceSimulator(model, self._robot, p.device, p.identify_drive_train)
         config = simulator.model.config
         start = WorldState(
             0,
@@ -71,8 +88,26 @@ class ConsequenceSimulatorNode(ManagedNode):
         simulator.simulate(start, np.zeros((*WARM_UP, simulator.axes), np.float32), STEP)
         return simulator
 
+    def _recall(self) -> None:
+        """Begin with the drive train that was kept; a file that does not fit is said and left alone."""
+        try:
+            self._simulator.identification.load(self._kept)
+        except LatentworldError as error:
+            self.get_logger().warning(f"{error}; the description counts")
+            return
+        self._simulator.adopt_drive_train()
+        self.get_logger().info(f"{self._simulator.identification.summary()}, kept in {self._kept}")
+
     def _on_state(self, state: WorldState) -> None:
         self._newest = state
+        if self._simulator.identification is not None:
+            self.work(lambda: self._hear(state))
+
+    def _hear(self, state: WorldState) -> None:
+        self._simulator.heard(state)
+        if not self._announced and self._simulator.identification.confident:
+            self._announced = True
+            self.get_logger().info(self._simulator.identification.summary())
 
     def _simulate(self, request: Simulate.Request, response: Simulate.Response) -> Simulate.Response:
         self.diagnostics.count("requests")

@@ -14,6 +14,7 @@ from std_srvs.srv import Trigger
 from latentworld.parameters import parameter
 from latentworld.robot import Robot
 from latentworld.robot_file import DEFAULT
+from latentworld.robot_state import kept_with
 from latentworld.ros import commands, qos, robots
 from latentworld.ros.channel import Bus
 from latentworld.ros.codecs import LATENT, STATE, SURPRISE, odometry_from_message
@@ -22,6 +23,8 @@ from latentworld.ros.models import world_model
 from latentworld.ros.node import ManagedNode
 from latentworld.ros.process import run
 from latentworld.ros.worker import Worker
+from latentworld.tracking.calibration import Calibration
+from latentworld.tracking.odometry_correction import CorrectedTracker
 from latentworld.tracking.surprise import VIOLATION
 from latentworld.tracking.tracker import WorldStateTracker
 from latentworld.types import Action, Latent, LatentworldError, WorldState, seconds
@@ -36,6 +39,10 @@ class WorldStateTrackerParameters:
     violation_threshold: float = parameter(VIOLATION, "p-value below which a surprise is a violation", 0.0, 1.0)
     prediction_limit: float = parameter(2.0, "s to predict on without a frame", 0.0, 60.0)
     input_timeout: float = parameter(2.0, "s without latents or odometry until it is an error", 0.1, 60.0)
+    correct_odometry: bool = parameter(True, "correct what odometry drifts by what range sensors see")
+    calibration: str = parameter(
+        "", "path of what `latentworld calibrate` wrote; empty: where it writes to by itself, if there is one"
+    )
     enable_stamped_cmd_vel: bool = parameter(True, commands.STAMPED)
 
 
@@ -83,7 +90,29 @@ class WorldStateTrackerNode(ManagedNode):
 
     def _load(self, robot: Robot) -> WorldStateTracker:
         p = self.parameters
-        return WorldStateTracker(world_model(p.checkpoint), p.violation_threshold, robot)
+        kind, model = CorrectedTracker if p.correct_odometry else WorldStateTracker, world_model(p.checkpoint)
+        tracker = kind(model, p.violation_threshold, robot, self._calibration(robot, model.model_id))
+        if not tracker.scale.calibrated:
+            self.get_logger().warning(
+                f"surprise of {robot.name} is not calibrated, and not acted upon: `latentworld calibrate --robot "
+                f"{p.robot}` while it is driven about for five minutes"
+            )
+        return tracker
+
+    def _calibration(self, robot: Robot, model_id: str) -> Calibration | None:
+        """That which was asked for; else what is kept with the robot, as far as it still holds."""
+        if path := self.parameters.calibration:
+            return Calibration.load(path)
+        kept = kept_with(robot, "calibration.safetensors")
+        if not kept.is_file():
+            return None
+        try:
+            calibration = Calibration.load(kept)
+            calibration.check(robot, model_id)
+        except LatentworldError as error:
+            self.get_logger().warning(f"not used: {error}")
+            return None
+        return calibration
 
     def _on_odometry(self, message: OdometryMessage) -> None:
         try:

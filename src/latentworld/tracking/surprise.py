@@ -30,14 +30,24 @@ class SurpriseScale:
     second meets one in ten thousand often enough.
     """
 
-    def __init__(self, quantiles: np.ndarray, threshold: float = VIOLATION):
+    def __init__(
+        self, quantiles: np.ndarray, threshold: float = VIOLATION, calibrated: bool = True, frames: int | None = None
+    ):
+        """calibrated: whether the quantiles are those of this robot; otherwise nothing counts as surprising. frames: of
+        how many they are; few frames tell little of rare ones, so that the tail is then taken to be longer, by three
+        standard deviations of its estimate.
+        """
         self.quantiles = quantiles
-        self.threshold = threshold
+        self.threshold, self.calibrated = threshold, calibrated
         self.mean, self.spread = float(quantiles.mean()), float(quantiles.std() + 1e-6)
         share = np.linspace(1, 0, len(quantiles))  # of ordinary frames at or above each
         rare = (share <= TAIL) & (share > 0)
         self.tail = float(np.interp(TAIL, share[::-1], quantiles[::-1]))
         self.excess = float((quantiles[rare] - self.tail).sum() / np.log(TAIL / share[rare]).sum() + 1e-6)
+        if frames is not None:  # the mean excess, of which the standard deviation is known
+            beyond = np.clip(quantiles - self.tail, 0.0, None)
+            self.excess = float(np.trapezoid(beyond) / (len(quantiles) - 1) / TAIL + 1e-6)
+            self.excess *= 1 + 3 / np.sqrt(max(TAIL * frames, 1.0))
 
     def p_value(self, raw: float) -> float:
         """The share of ordinary frames at least as surprising."""
@@ -47,5 +57,6 @@ class SurpriseScale:
         return max(TAIL, above / len(self.quantiles))
 
     def judge(self, stamp: int, raw: float) -> Surprise:
-        p_value = self.p_value(raw)
-        return Surprise(stamp, (raw - self.mean) / self.spread, p_value, self.threshold, p_value < self.threshold)
+        p_value = self.p_value(raw) if self.calibrated else 1.0
+        z = (raw - self.mean) / self.spread
+        return Surprise(stamp, z, p_value, self.threshold, p_value < self.threshold, raw, self.calibrated)

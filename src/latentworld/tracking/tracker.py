@@ -8,6 +8,7 @@ import torch
 from latentworld import robot_file
 from latentworld.model.world_model import Belief, WorldModel
 from latentworld.robot import Robot
+from latentworld.tracking.calibration import Calibration, is_the_models_own
 from latentworld.tracking.history import History, pose_at
 from latentworld.tracking.measured_space import MeasuredGrid
 from latentworld.tracking.surprise import VIOLATION, SurpriseScale, score
@@ -29,10 +30,26 @@ class WorldStateTracker:
 
     MAX_EXTRAPOLATION = 0.5  # seconds past the newest odometry
 
-    def __init__(self, model: WorldModel, threshold: float = VIOLATION, robot: Robot | None = None):
-        """robot: whose body it is; none: the shipped one's."""
-        self.model, self.base = model, (robot or robot_file.load()).base
-        self.scale = SurpriseScale(model.surprise_quantiles.numpy(), threshold)
+    def __init__(
+        self,
+        model: WorldModel,
+        threshold: float = VIOLATION,
+        robot: Robot | None = None,
+        calibration: Calibration | None = None,
+    ):
+        """robot: whose body it is; none: the shipped one's. calibration: of the surprise of this robot. Without one,
+        only the robot that the model was validated on is ever surprised.
+
+        Raises LatentworldError for a calibration of another robot or model.
+        """
+        robot = robot or robot_file.load()
+        self.model, self.base = model, robot.base
+        if calibration is not None:
+            calibration.check(robot, model.model_id)
+            self.scale = calibration.scale(threshold)
+        else:
+            known = is_the_models_own(robot)
+            self.scale = SurpriseScale(model.surprise_quantiles.numpy(), threshold, calibrated=known)
         self.reset()
 
     def reset(self) -> None:
@@ -43,7 +60,7 @@ class WorldStateTracker:
         self.odometries, self.actions = History(), History()
         self.observed: int | None = None  # stamp of the newest frame in the belief
         self.pose = np.zeros(3)  # at that frame
-        self.surprise = Surprise(0, 0.0, 1.0, self.scale.threshold, False)
+        self.surprise = Surprise(0, 0.0, 1.0, self.scale.threshold, False, calibrated=self.scale.calibrated)
         self.uncertainty = 0.0
 
     def odometry(self, odometry: Odometry) -> None:

@@ -33,7 +33,8 @@ class EpisodeWriter:
     def __init__(self, path: str | Path, attributes: dict | None = None):
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.file = h5py.File(self.path, "a", libver="latest")
+        # Not libver="latest": a file of that format whose writer was killed can't be opened again.
+        self.file = h5py.File(self.path, "a")
         for name in ("ep_len", "ep_offset"):
             if name not in self.file:
                 self.file.create_dataset(name, (0,), np.int64, maxshape=(None,), chunks=(1024,))

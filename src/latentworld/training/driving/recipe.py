@@ -50,12 +50,12 @@ ROOMS = CollectSettings(rooms=2400, first_seed=0, moving=0.4, looking=0.4)
 HELD_OUT = CollectSettings(rooms=120, first_seed=1_000_000, moving=0.4, looking=0.4)
 FLEET = CollectSettings(rooms=1600, first_seed=0, rows=120, moving=0.3, looking=0.4, fleet=True, wide=True)
 HELD_OUT_FLEET = CollectSettings(
-    rooms=100, first_seed=1_000_000, rows=120, moving=0.3, looking=0.4, fleet=True, wide=True
+    rooms=40, first_seed=1_000_000, rows=120, moving=0.3, looking=0.4, fleet=True, wide=True
 )
 VIEWS = GallerySettings(rooms=1500, first_seed=0)
 HELD_OUT_VIEWS = GallerySettings(rooms=120, first_seed=1_000_000)
-FLEET_VIEWS = GallerySettings(rooms=1500, first_seed=0, fleet=True, wide=True)
-HELD_OUT_FLEET_VIEWS = GallerySettings(rooms=120, first_seed=1_000_000, fleet=True, wide=True)
+FLEET_VIEWS = GallerySettings(rooms=900, first_seed=0, fleet=True, wide=True)
+HELD_OUT_FLEET_VIEWS = GallerySettings(rooms=60, first_seed=1_000_000, fleet=True, wide=True)
 
 RECIPES = {
     recipe.name: recipe

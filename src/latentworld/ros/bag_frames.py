@@ -1,0 +1,74 @@
+"""The frames of a bag, in the order in which a tracker can take them in: each once its odometry has come."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from geometry_msgs.msg import TwistStamped
+
+from latentworld.ros import bag, images
+from latentworld.ros.codecs import action_from_stamped, action_from_twist, from_time, odometry_from_message
+from latentworld.ros.pairing import FramePairer
+from latentworld.tracking.tracker import WorldStateTracker
+from latentworld.types import NANOSECONDS, Action, Frame, LatentworldError
+
+APART = NANOSECONDS // 50  # ns between colour and depth of one frame at most
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """As they are called in the bag. depth: "" where there is none."""
+
+    image: str = "/camera/image_raw"
+    depth: str = "/camera/depth/image_raw"
+    odom: str = "/odom"
+    cmd_vel: str = "/cmd_vel"
+
+
+def expect_topics(path: Path, topics: Topics) -> dict[str, int]:
+    """Messages by topic. Raises LatentworldError where the bag lacks images or odometry."""
+    counts = bag.counts(path)
+    for topic in (topics.image, topics.odom):
+        if not counts.get(topic):
+            raise LatentworldError(
+                f"bag {path}: expected messages on {topic}, got {', '.join(sorted(counts)) or 'none'}"
+            )
+    return counts
+
+
+def frames(path: Path, topics: Topics, tracker: WorldStateTracker) -> Iterator[Frame]:
+    """Every frame, with depth where the bag has it and the model takes it. The tracker hears odometry and commands.
+
+    Raises LatentworldError where the bag lacks images or odometry.
+    """
+    counts = expect_topics(path, topics)
+    with_depth = bool(counts.get(topics.depth)) and tracker.model.config.uses_depth
+    pairer, waiting, newest = FramePairer(APART), deque[Frame](), None
+    wanted = {topics.image, topics.odom, topics.cmd_vel} | ({topics.depth} if with_depth else set())
+    for heard in bag.read(path, lambda topic, _: topic in wanted):
+        frame = None
+        if heard.topic == topics.odom:
+            odometry = odometry_from_message(heard.message)
+            tracker.odometry(odometry)
+            newest = odometry.stamp
+        elif heard.topic == topics.cmd_vel:
+            tracker.command(_action(heard))
+        elif heard.topic == topics.depth:
+            frame = pairer.depth(from_time(heard.message.header.stamp), images.depth(heard.message, heard.topic))
+        else:
+            stamp, rgb = from_time(heard.message.header.stamp), images.colour(heard.message, heard.topic)
+            frame = pairer.image(stamp, rgb, heard.message.header.frame_id) if with_depth else Frame(stamp, rgb, None)
+        if frame is not None:
+            waiting.append(frame)
+        while waiting and newest is not None and waiting[0].stamp <= newest:
+            yield waiting.popleft()
+    yield from waiting if newest is not None else ()
+
+
+def _action(heard: bag.Heard) -> Action:
+    if isinstance(heard.message, TwistStamped) and heard.message.header.stamp.sec:
+        return action_from_stamped(heard.message)
+    return action_from_twist(getattr(heard.message, "twist", heard.message), heard.sent)
