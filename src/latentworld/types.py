@@ -59,6 +59,17 @@ class Odometry:
 
 
 @dataclass(frozen=True, slots=True)
+class Attitude:
+    """Of a head that carries cameras, beside its planar pose. roll, pitch: radians, fixed axes as
+    ``geometry.rotation``; positive pitch looks down. height: metres of the glasses above the floor; None: as described.
+    """
+
+    roll: float
+    pitch: float
+    height: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Action:
     """One velocity command: what was (or is to be) sent to the base at ``stamp``. linear m/s, angular rad/s, lateral
     m/s (to the left; only omnidirectional bases move so).
@@ -245,6 +256,25 @@ class Consequences:
             {name: cost[s] for name, cost in self.costs.items()},
             None if self.total is None else self.total[s],
         )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class WayWarning:
+    """Whether the way that a person with the cameras on the head is on is safe, if it goes on as now.
+
+    contact, drop: probabilities that something is touched, or a ledge stepped off, within the horizon. seconds: until
+    one of both is more likely than not; NaN: it is not within the horizon. p_value, violation: of the newest surprise.
+    warn: whether to warn now; reason: why, in plain words, empty while it does not.
+    """
+
+    stamp: int
+    contact: float
+    drop: float
+    seconds: float
+    p_value: float
+    violation: bool
+    warn: bool
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

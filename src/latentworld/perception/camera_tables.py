@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 
 from latentworld.perception.rectification import Grid, Lens, fitted
 from latentworld.perception.view_drawing import NEIGHBOURS, Points, guessed, nearest_known, pixel_rays
-from latentworld.robot import Camera, Depth, Mount, Robot, View
+from latentworld.robot import Camera, Depth, Intrinsics, Mount, Robot, View
 from latentworld.types import Frame, LatentworldError
 
 PIXELS = 160 * 120  # of a picture that are looked at, about
@@ -29,28 +31,28 @@ class DepthTable:
         intrinsics = fitted(depth.intrinsics or camera.intrinsics, depth_shape, name)
         mount = camera.mount if depth.registered else depth.mount or camera.mount
         self._mount = mount
-        grid = self.grid = Grid(intrinsics, PIXELS)
-        inside = grid.step // 2
-        rays = Lens(intrinsics).directions(*grid.pixels(inside))
+        grid, rays, edges = _directions(intrinsics)
+        self.grid, inside = grid, grid.step // 2
         turned, self._offset = _between(mount, view.mount)
-        self._rays = _rows(rays @ turned.T)
+        self._rays = turned @ rays
         self._share = np.float32(grid.step / intrinsics.fx)  # metres across one block, a metre away
-        down = -(rays @ mount.rotation.T)[..., 2]
+        up = mount.rotation[2]
+        down = -(up.astype(np.float32) @ rays).reshape(grid.shape)
         with np.errstate(divide="ignore", invalid="ignore"):
-            self._floor = np.where(down > 1e-3, mount.z / down, np.inf).astype(np.float32)
+            self._floor = np.where(down > 1e-3, np.float32(mount.z) / down, np.float32(np.inf))
         self._finer = view.focal * self._share  # view pixels that a block covers, straight ahead
         self._endless = np.float32(max(depth.most, 2 * view.far))
         last = grid.step - 1
         others = [(0, 0), (last, last), (0, last), (last, 0)] if grid.step > 1 else []
         self._samples = [(inside, inside), *others]
-        self._edge = _lower_edge(rays @ mount.rotation.T)
+        self._edge = min(edges, key=lambda edge: float(edge[1] @ up))[0]
         self._up = view.mount.rotation[2].astype(np.float32)
         self._height = np.float32(view.height)
         self._tall = max(robot.base.height, mount.z) + HEADROOM
         if not depth.registered:
             self._colour_grid, self._colour_lens = Grid(colour, PIXELS), Lens(colour)
             turned, self._colour_offset = _between(mount, camera.mount)
-            self._colour_rays = _rows(rays @ turned.T)
+            self._colour_rays = turned @ rays
 
     def points(self, frame: Frame) -> Points | None:
         """None where the camera measures next to nothing."""
@@ -195,19 +197,21 @@ def check(camera: Camera, frame: Frame) -> None:
 def _between(mount: Mount, other: Mount) -> tuple[np.ndarray, np.ndarray]:
     """(3, 3) and (3,) float32: from the body frame of one sensor to that of another."""
     back = other.rotation.T
-    return back @ mount.rotation, (back @ (mount.position - other.position)).astype(np.float32)
+    return (back @ mount.rotation).astype(np.float32), (back @ (mount.position - other.position)).astype(np.float32)
 
 
-def _rows(rays: np.ndarray) -> np.ndarray:
-    """(H, W, 3) -> (3, H * W) float32."""
-    return np.ascontiguousarray(rays.reshape(-1, 3).T.astype(np.float32))
+@lru_cache(maxsize=16)
+def _directions(intrinsics: Intrinsics) -> tuple[Grid, np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:
+    """What is the same however a camera is mounted, so that one on a head need not make it anew at every turn.
 
-
-def _lower_edge(rays: np.ndarray) -> np.ndarray:
-    """Flat indices of the edge of a picture towards which its rays, in ``base_link``, fall most."""
-    rows, columns = rays.shape[:2]
-    index = np.arange(rows * columns).reshape(rows, columns)
-    edges = [(index[-1], index[-2]), (index[0], index[1]), (index[:, 0], index[:, 1]), (index[:, -1], index[:, -2])]
-    height = (rays[..., 2] / np.linalg.norm(rays, axis=-1)).ravel()
-    rises = [np.nan_to_num(height[outer] - height[inner]).mean() for outer, inner in edges]
-    return edges[int(np.argmin(rises))][0]
+    The blocks of a picture; (3, N) float32 directions of their middle pixels in the camera's body frame; for each edge
+    of the picture the flat indices of its blocks, and (3,) by how much the unit directions there differ from those one
+    block farther in, on average: that part of it which points up is least at the lower edge.
+    """
+    grid = Grid(intrinsics, PIXELS)
+    rays = Lens(intrinsics).directions(*grid.pixels(grid.step // 2)).reshape(-1, 3)
+    unit = rays / np.linalg.norm(rays, axis=-1, keepdims=True)
+    index = np.arange(len(rays)).reshape(grid.shape)
+    sides = [(index[-1], index[-2]), (index[0], index[1]), (index[:, 0], index[:, 1]), (index[:, -1], index[:, -2])]
+    edges = [(outer, np.nan_to_num(unit[outer] - unit[inner]).mean(0)) for outer, inner in sides]
+    return grid, np.ascontiguousarray(rays.T.astype(np.float32)), edges

@@ -6,6 +6,7 @@ without depth goes through the plane of the floor. The tables of a camera are ma
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -59,6 +60,12 @@ class CanonicalView:
         self._along = np.hypot(rays[..., 0], rays[..., 1]).astype(np.float32)  # metres over the floor a metre of depth
         self._climb = rays[..., 2].astype(np.float32)
         self._bin = _bins(np.arctan2(rays[..., 1], rays[..., 0]))
+
+    def of(self, robot: Robot) -> CanonicalView:
+        """The same view through the cameras of another robot. What depends on the view alone is shared."""
+        other = copy.copy(self)
+        other.robot, other._tables = robot, {}
+        return other
 
     def look(self, frames: Frame | Sequence[Frame]) -> Seen:
         """The view from one exposure of each of one or more cameras. A frame belongs to the camera that its

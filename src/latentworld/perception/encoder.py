@@ -11,9 +11,10 @@ import torch
 
 from latentworld.model.world_model import WorldModel
 from latentworld.perception.canonical_view import CanonicalView
+from latentworld.perception.head import HeadView
 from latentworld.perception.range_scan import range_scan, scan_of_lidar
 from latentworld.robot import Lidar, Robot
-from latentworld.types import Frame, Latent, LatentworldError, RangeScan
+from latentworld.types import Attitude, Frame, Latent, LatentworldError, RangeScan
 
 
 class PerceptionEncoder:
@@ -25,9 +26,11 @@ class PerceptionEncoder:
     def __init__(self, model: WorldModel, robot: Robot | None = None):
         self.model, self.robot = model, robot
         self.view = None if robot is None else CanonicalView(robot)
+        self._head = None if robot is None or not robot.cameras else HeadView(robot)
 
-    def encode(self, frames: Frame | Sequence[Frame]) -> Latent:
-        """One frame, or one of each camera, taken at about one time; the latent has the stamp of the first.
+    def encode(self, frames: Frame | Sequence[Frame], attitude: Attitude | None = None) -> Latent:
+        """One frame, or one of each camera, taken at about one time; the latent has the stamp of the first. attitude:
+        of a head that carries the cameras; None: they sit as described.
 
         Raises LatentworldError when the arrays are not what Frame promises, or are of no camera of this robot.
         """
@@ -39,8 +42,9 @@ class PerceptionEncoder:
         if self.view is None:
             (rgb, depth), mask = self._cut(frames[0]), None
         else:
-            seen = self.view.look(frames)
-            scans = tuple(filter(None, (range_scan(frame, self.robot) for frame in frames)))
+            view = self.view if attitude is None else self._head.at(attitude)
+            seen = view.look(frames)
+            scans = tuple(filter(None, (range_scan(frame, view.robot) for frame in frames)))
             rgb, depth, mask = seen.rgb, seen.depth, seen.mask
         return self._latent(frames[0].stamp, (rgb, depth, mask), scans, began)
 

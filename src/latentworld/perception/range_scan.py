@@ -8,10 +8,11 @@ import numpy as np
 
 from latentworld.perception.camera_tables import LOW, RISE, check, is_measured
 from latentworld.perception.rectification import Lens, fitted
-from latentworld.robot import Camera, Lidar, Robot
+from latentworld.robot import Camera, Intrinsics, Lidar, Robot
 from latentworld.types import Frame, LatentworldError, RangeScan
 
 SECTORS = 256  # of equal bearing, all around
+TABLES = 64  # of cameras, that are kept; one on a head is another at every turn
 ROWS, COLUMNS = 96, 160  # pixels of a depth picture that are looked at, at most
 TOP = 0.5  # metres above the floor up to which things stand in the way of every base; a higher base meets more
 HEADROOM = 0.05  # metres above a base that must be free
@@ -62,20 +63,16 @@ class _Table:
     def __init__(self, camera: Camera, top: float, shape: tuple[int, int]):
         depth = self._depth = camera.depth
         name = camera.name if depth.registered else f"{camera.name}.depth"
-        lens = Lens(fitted(depth.intrinsics or camera.intrinsics, shape, name))
+        directions, pixels = _directions(fitted(depth.intrinsics or camera.intrinsics, shape, name), shape)
         mount = camera.mount if depth.registered else depth.mount or camera.mount
-        rows, columns = (_spread(count, most) for count, most in zip(shape, (ROWS, COLUMNS), strict=True))
-        across, down = np.meshgrid(columns.astype(float), rows.astype(float))
-        rays = (lens.directions(across, down) @ mount.rotation.T).reshape(-1, 3)
-        pixels = (rows[:, None] * shape[1] + columns).ravel()
-        usable = np.isfinite(rays).all(1)
-        rays, pixels = rays[usable], pixels[usable]
-        sector = _sector(np.arctan2(rays[:, 1], rays[:, 0]))
+        x, y, rise = mount.rotation.astype(np.float32) @ directions
+        sector = _sector(np.arctan2(y, x)).astype(np.uint16)  # numbers as small are sorted by radix
         order = np.argsort(sector, kind="stable")
         self._pixels, sector = pixels[order], sector[order]
-        self._away = np.hypot(rays[:, 0], rays[:, 1])[order].astype(np.float32)  # metres along the ground per metre
-        self._rise = rays[order, 2].astype(np.float32)
-        self._sectors, self._first = np.unique(sector, return_index=True)
+        self._away = np.hypot(x, y)[order]  # metres along the ground per metre
+        self._rise = rise[order]
+        self._first = np.flatnonzero(np.diff(sector.astype(np.int32), prepend=-1))
+        self._sectors = sector[self._first].astype(np.int64)
         self._group = np.repeat(np.arange(len(self._sectors)), np.diff([*self._first, len(sector)]))
         self._height, self._top, self.origin = np.float32(mount.z), np.float32(top), mount.position[:2]
         # Where the lowest ray of a sector has come down to BAND.
@@ -114,7 +111,19 @@ class _Table:
         return out
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=16)
+def _directions(intrinsics: Intrinsics, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """(3, N) float32 directions in the camera's body frame of the pixels that are looked at, and (N,) their flat
+    indices: the same however the camera is mounted.
+    """
+    rows, columns = (_spread(count, most) for count, most in zip(shape, (ROWS, COLUMNS), strict=True))
+    across, down = np.meshgrid(columns.astype(float), rows.astype(float))
+    rays = Lens(intrinsics).directions(across, down).reshape(-1, 3)
+    usable = np.isfinite(rays).all(1)
+    return np.ascontiguousarray(rays[usable].T.astype(np.float32)), (rows[:, None] * shape[1] + columns).ravel()[usable]
+
+
+@lru_cache(maxsize=TABLES)
 def _table(camera: Camera, top: float, shape: tuple[int, int]) -> _Table:
     return _Table(camera, top, shape)
 

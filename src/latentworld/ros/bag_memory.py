@@ -15,7 +15,7 @@ from latentworld.perception.objects import ObjectDetector
 from latentworld.robot import Robot
 from latentworld.ros.bag_frames import Topics, expect_topics, frames
 from latentworld.ros.eyes import Finder
-from latentworld.tracking.tracker import WorldStateTracker
+from latentworld.tracking.odometry_correction import CorrectedTracker
 
 
 def remember(
@@ -33,7 +33,7 @@ def remember(
     """
     expect_topics(path, topics)
     model, parameters = checkpoint_file.load(checkpoint), parameters or MemoryParameters()
-    encoder, tracker = PerceptionEncoder(model, robot), WorldStateTracker(model, robot=robot)
+    encoder, tracker = PerceptionEncoder(model, robot), CorrectedTracker(model, robot=robot)
     detector = ObjectDetector(checkpoint_file.load(checkpoint_file.shipped("objects-small"), ObjectFinder))
     finder = detector if robot is None else Finder(detector, encoder)
     with VisualMemory(memory, model.model_id, parameters, looks=model.config.descriptor_dim) as kept:

@@ -15,11 +15,12 @@ from nav_msgs.msg import Odometry as OdometryMessage
 from std_msgs.msg import Header
 
 from latentworld.ros.tensors import from_tensor, packed, to_tensor
-from latentworld.ros.transforms import quaternion_of_yaw, yaw_of_quaternion
+from latentworld.ros.transforms import angles_of_quaternion, quaternion_of_yaw, yaw_of_quaternion
 from latentworld.types import (
     NANOSECONDS,
     Action,
     ActionSequence,
+    Attitude,
     Consequences,
     Latent,
     LatentworldError,
@@ -29,6 +30,7 @@ from latentworld.types import (
     PlanStatus,
     RangeScan,
     Surprise,
+    WayWarning,
     WorldState,
 )
 
@@ -176,6 +178,26 @@ def surprise_from_message(message: msg.Surprise) -> Surprise:
     )
 
 
+def way_warning_to_message(warning: WayWarning) -> msg.WayWarning:
+    return msg.WayWarning(
+        header=to_header(warning.stamp, "odom"),
+        warn=bool(warning.warn),
+        reason=warning.reason,
+        contact=float(warning.contact),
+        drop=float(warning.drop),
+        seconds=float(warning.seconds),
+        p_value=float(warning.p_value),
+        violation=bool(warning.violation),
+    )
+
+
+def way_warning_from_message(message: msg.WayWarning) -> WayWarning:
+    return WayWarning(
+        from_time(message.header.stamp), message.contact, message.drop, message.seconds, message.p_value,
+        message.violation, message.warn, message.reason,
+    )  # fmt: skip
+
+
 def sequence_to_message(sequence: ActionSequence) -> msg.ActionSequence:
     return msg.ActionSequence(names=list(sequence.names), dt=float(sequence.dt), values=_float32(sequence.values))
 
@@ -286,6 +308,15 @@ def odometry_from_message(message: OdometryMessage) -> Odometry:
     return Odometry(from_time(message.header.stamp), pose, *speeds)
 
 
+def attitude_from_message(message: OdometryMessage) -> Attitude:
+    """Of a head that carries cameras. A height of exactly 0 is that of odometry that knows no height: as described."""
+    roll, pitch, _ = angles_of_quaternion(message.pose.pose.orientation)
+    height = message.pose.pose.position.z
+    if not np.isfinite((roll, pitch, height)).all():
+        raise LatentworldError("odometry: expected a finite orientation and height, got NaN or infinity")
+    return Attitude(roll, pitch, height or None)
+
+
 def twist_of(linear: float, angular: float, lateral: float = 0.0) -> Twist:
     twist = Twist()
     twist.linear.x, twist.linear.y, twist.angular.z = float(linear), float(lateral), float(angular)
@@ -307,6 +338,7 @@ def action_from_stamped(message: TwistStamped) -> Action:
 
 LATENT = Codec(msg.LatentObservation, latent_to_message, latent_from_message)
 STATE = Codec(msg.WorldState, state_to_message, state_from_message)
+WAY_WARNING = Codec(msg.WayWarning, way_warning_to_message, way_warning_from_message)
 SURPRISE = Codec(msg.Surprise, surprise_to_message, surprise_from_message)
 PLAN = Codec(msg.Plan, plan_to_message, plan_from_message)
 ODOMETRY = Codec(OdometryMessage, odometry_to_message, odometry_from_message)

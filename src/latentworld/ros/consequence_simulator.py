@@ -1,4 +1,7 @@
-"""The service simulate: what would happen if. Nodes of the same process reach the faculty through the bus instead."""
+"""The service simulate: what would happen if. Nodes of the same process reach the faculty through the bus instead.
+
+For a person who carries the cameras on the head, also way_warning: what happens if he or she goes on as now.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +13,28 @@ import numpy as np
 from latentworld_ros.srv import Simulate
 
 from latentworld.consequence.simulator import ConsequenceSimulator
+from latentworld.consequence.way_ahead import WayAhead
 from latentworld.parameters import parameter
+from latentworld.robot import BaseKind
 from latentworld.robot_file import DEFAULT
 from latentworld.robot_state import kept_with
 from latentworld.ros import qos, robots
 from latentworld.ros.channel import Bus
-from latentworld.ros.codecs import STATE, consequences_to_messages, sequence_from_message, state_from_message, to_time
+from latentworld.ros.codecs import (
+    STATE,
+    WAY_WARNING,
+    consequences_to_messages,
+    sequence_from_message,
+    state_from_message,
+    to_time,
+)
+from latentworld.ros.diagnostics import WARN
 from latentworld.ros.models import world_model
 from latentworld.ros.node import ManagedNode, said
 from latentworld.ros.process import run
 from latentworld.ros.tensors import from_tensor, to_tensor
 from latentworld.ros.worker import Worker
+from latentworld.tracking.surprise import VIOLATION
 from latentworld.types import LatentworldError, WorldState
 
 WARM_UP = (64, 12)  # candidates and steps of a first, slow call
@@ -53,9 +67,15 @@ class ConsequenceSimulatorNode(ManagedNode):
         if self._simulator.identification is not None and self._kept.is_file():
             self._recall()
         self.bus.services[self._name] = self._simulator
+        self._way: WayAhead | None = None
+        if self._robot.base.kind == BaseKind.HEAD:
+            self._way = WayAhead(self._simulator, VIOLATION)
+            self._warnings = self.output(WAY_WARNING, "way_warning", qos.event())
 
     def activate(self) -> None:
         self._newest: WorldState | None = None
+        if self._way is not None:
+            self._way.reset()
         self.input(STATE, "world_state", qos.belief(), self._on_state)
         self.serve(Simulate, "simulate", self._simulate)
 
@@ -100,8 +120,19 @@ class ConsequenceSimulatorNode(ManagedNode):
 
     def _on_state(self, state: WorldState) -> None:
         self._newest = state
+        if self._way is not None:
+            self.work(lambda: self._look_ahead(state), slot="way")
         if self._simulator.identification is not None:
             self.work(lambda: self._hear(state))
+
+    def _look_ahead(self, state: WorldState) -> None:
+        warning = self._way.assess(state)
+        self._warnings.publish(warning)
+        self.diagnostics.count("states looked ahead from")
+        if warning.warn:
+            self.diagnostics.problem("way", WARN, warning.reason)
+        else:
+            self.diagnostics.clear("way")
 
     def _hear(self, state: WorldState) -> None:
         self._simulator.heard(state)

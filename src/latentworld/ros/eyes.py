@@ -14,7 +14,7 @@ from latentworld.perception.encoder import PerceptionEncoder
 from latentworld.perception.objects import ObjectDetector
 from latentworld.robot import Lidar
 from latentworld.ros.lenses import Lenses
-from latentworld.types import Frame, Latent, LatentworldError, Objects
+from latentworld.types import Attitude, Frame, Latent, LatentworldError, Objects
 
 
 class Eyes:
@@ -29,9 +29,9 @@ class Eyes:
     def view(self) -> CanonicalView:
         return self._current().view
 
-    def encode(self, frames: Frame | Sequence[Frame]) -> Latent:
+    def encode(self, frames: Frame | Sequence[Frame], attitude: Attitude | None = None) -> Latent:
         """As ``PerceptionEncoder``."""
-        return self._current().encode(frames)
+        return self._current().encode(frames, attitude)
 
     def encode_scan(self, ranges: np.ndarray, lidar: Lidar, stamp: int) -> Latent:
         """The latent of a planar scan; ``ranges`` as ``CanonicalView.look_scan`` takes them."""

@@ -14,7 +14,7 @@ import numpy as np
 from sensor_msgs.msg import LaserScan
 
 from latentworld.parameters import parameter
-from latentworld.robot import Camera
+from latentworld.robot import BaseKind, Camera
 from latentworld.robot_file import DEFAULT
 from latentworld.ros import qos, robots
 from latentworld.ros.camera_input import CameraInput
@@ -22,13 +22,14 @@ from latentworld.ros.channel import Bus
 from latentworld.ros.codecs import LATENT, from_time
 from latentworld.ros.diagnostics import ERROR, WARN
 from latentworld.ros.eyes import Eyes, lidar_of
+from latentworld.ros.head_attitude import HeadAttitude
 from latentworld.ros.lenses import Lenses
 from latentworld.ros.models import world_model
 from latentworld.ros.node import ManagedNode
 from latentworld.ros.pairing import FrameGatherer, Pace
 from latentworld.ros.process import run
 from latentworld.ros.worker import Worker
-from latentworld.types import Frame, Latent, LatentworldError, seconds, stamp_of
+from latentworld.types import Attitude, Frame, Latent, LatentworldError, seconds, stamp_of
 
 PACE = 0.9  # of the model's period, so that a camera of just that period, or a little faster, loses no frame
 
@@ -52,6 +53,7 @@ class PerceptionEncoderNode(ManagedNode):
     def configure(self) -> None:
         robot = robots.described(self.parameters.robot)
         self._feeds, self._lidar = robots.seen_by(robot)
+        self._nods = robot.base.kind == BaseKind.HEAD  # cameras turn with a head
         self._lenses = Lenses(self, robot, self._feeds, says=True)
         self._eyes = self.worker.call(self._load, timeout=120.0)
         self._latents = self.output(LATENT, "latent_observation", qos.latent())
@@ -69,6 +71,7 @@ class PerceptionEncoderNode(ManagedNode):
             )
             for number, feed in enumerate(self._feeds)
         ]  # fmt: skip
+        self._head = HeadAttitude(self, self._topic, self._encode) if self._nods else None
         self._lenses.listen()
         self._scanned = time.monotonic()
         if self._lidar is not None:
@@ -113,7 +116,10 @@ class PerceptionEncoderNode(ManagedNode):
     def _on_frame(self, number: int, frame: Frame) -> None:
         frames = self._gatherer.take(number, frame)
         if frames and self._due(frames[0].stamp):
-            self.work(lambda: self._publish(self._eyes.encode(frames)), slot="frame")
+            self._encode(frames) if self._head is None else self._head.take(frames)
+
+    def _encode(self, frames: list[Frame], attitude: Attitude | None = None) -> None:
+        self.work(lambda: self._publish(self._eyes.encode(frames, attitude)), slot="frame")
 
     def _on_scan(self, message: LaserScan) -> None:
         self._scanned = time.monotonic()

@@ -38,6 +38,14 @@ def yaw_of_quaternion(q: Quaternion) -> float:
     return math.atan2(2.0 * (q.w * q.z + q.x * q.y), 1.0 - 2.0 * (q.y * q.y + q.z * q.z))
 
 
+def angles_of_quaternion(q: Quaternion) -> tuple[float, float, float]:
+    """Roll, pitch, yaw (rad) of a rotation, fixed axes as ``geometry.rotation``; positive pitch looks down."""
+    norm = q.x * q.x + q.y * q.y + q.z * q.z + q.w * q.w
+    sine = 2.0 * (q.w * q.y - q.z * q.x) / norm if norm > 0 else math.nan
+    roll = math.atan2(2.0 * (q.w * q.x + q.y * q.z), q.w * q.w - q.x * q.x - q.y * q.y + q.z * q.z)
+    return roll, math.asin(min(max(sine, -1.0), 1.0)), yaw_of_quaternion(q)
+
+
 def odometry_broadcaster(node: Node) -> Callable[[Odometry], None] | None:
     """A function that broadcasts an odometry message as a transform; ``None`` where tf2_ros is not installed."""
     if TransformBroadcaster is None:

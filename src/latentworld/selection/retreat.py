@@ -26,10 +26,12 @@ class Retreat:
         self.trail: deque[np.ndarray] = deque(maxlen=LENGTH)
         self._anchor: tuple[np.ndarray, int] | None = None
         self._until = 0
+        self.just_stuck = False  # found by the last call of ``stuck``
 
     def stuck(self, state: WorldState) -> bool:
         """Take note of where it is; whether it has got nowhere for ``stuck_time``, or is still backing off for it."""
         pose, p = np.asarray(state.pose, float), self.parameters
+        self.just_stuck = False
         if not self.trail or _apart(self.trail[-1], pose) > SPACING:
             self.trail.append(pose)
         if self._anchor is None or state.stamp < self._anchor[1] or _moved(self._anchor[0], pose):
@@ -38,7 +40,7 @@ class Retreat:
             return True
         if seconds(state.stamp - self._anchor[1]) < p.stuck_time:
             return False
-        self._anchor = None
+        self._anchor, self.just_stuck = None, True
         self._until = state.stamp + round(1e9 * p.retreat_time)
         return True
 

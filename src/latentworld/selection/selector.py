@@ -11,6 +11,7 @@ from latentworld import robot_file
 from latentworld.robot import Robot
 from latentworld.selection.critics import Scene, critics, weigh
 from latentworld.selection.explorer import Explorer, looked_around
+from latentworld.selection.impasses import Impasses
 from latentworld.selection.keyframe_graph import KeyframeGraph
 from latentworld.selection.locator import GoalLocator
 from latentworld.selection.parameters import SelectionParameters
@@ -68,6 +69,7 @@ class ActionSelector:
         self.parameters = (parameters or SelectionParameters()).within(self.base)
         self.critics = critics()
         self.wariness, self.explorer = Wariness(self.parameters), Explorer(self.parameters)
+        self.impasses = Impasses()
         self.retreat, self.patience = Retreat(self.parameters), Patience(self.parameters.arrival_patience)
         self.settling = Patience(SETTLING)
         self.seeds = seed_plans(self.parameters, self.base.kind)
@@ -83,6 +85,8 @@ class ActionSelector:
         self._seeking = False  # is on its way to where a goal image may have been taken
         self.explorer.reset()
         self.retreat.reset()
+        self.impasses.reset()
+        self._way: WayToGoal | None = None  # of the last plan
         self.patience.reset()
         self.settling.reset()
         if self.locator:
@@ -108,6 +112,8 @@ class ActionSelector:
             if final:
                 return self._stand(state, PlanStatus.GOAL_REACHED, "", deadline, began)
             stuck = self.retreat.stuck(state)
+            if self.retreat.just_stuck and self._way is not None:
+                self.impasses.note(state, self._way)
             if stuck and (back := self._back_off(state, deadline, began)) is not None:
                 return back
             return self._search(state, goal, target, space, deadline, began)
@@ -164,7 +170,9 @@ class ActionSelector:
         if self.wariness.notice(state):
             self.last = None
         self.solver.high[0] = self.wariness.top_speed(state.stamp)
-        way = WayToGoal(space, target, p.way_margin, self.graph.distance)
+        way = self._way = WayToGoal(
+            space, target, p.way_margin, self.graph.distance, lambda points: self.impasses.toll(points, state.stamp)
+        )
         latent = look = None
         if goal.latent is not None:
             latent, look = goal.latent.vector, lambda poses: self.simulator.look(state, poses, p.horizon * p.dt)

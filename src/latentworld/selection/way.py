@@ -25,7 +25,15 @@ class WayToGoal:
     to a goal outside the grid: (N, 2) and (2,) in odom -> (N,) metres.
     """
 
-    def __init__(self, space: FreeSpace, goal: np.ndarray, margin: float, beyond: Beyond | None = None):
+    def __init__(
+        self,
+        space: FreeSpace,
+        goal: np.ndarray,
+        margin: float,
+        beyond: Beyond | None = None,
+        toll: Callable[[np.ndarray], np.ndarray | float] | None = None,
+    ):
+        """toll: (..., 2) in odom -> (...,) what a metre there counts for, more than what stands near makes it."""
         self.space, self.goal = space, np.asarray(goal[:2], np.float64)
         rows, columns = space.clearance.shape
         y = space.origin[1] + space.cell * np.arange(rows)
@@ -33,7 +41,7 @@ class WayToGoal:
         straight = np.hypot(x[None] - self.goal[0], y[:, None] - self.goal[1])
         room = space.clearance
         tail = 0.5 * np.exp(-np.abs(room - margin) / np.maximum(space.uncertainty, LEAST))  # of a Laplace distribution
-        toll = 1 + CONTACT * np.where(room < margin, 1 - tail, tail)
+        price = 1 + CONTACT * np.where(room < margin, 1 - tail, tail)
         distance = np.full((rows, columns), np.inf)
         edge = 0.75 * space.cell
         inside = straight <= edge
@@ -44,7 +52,9 @@ class WayToGoal:
             border[[0, -1]] = border[:, [0, -1]] = True
             points = np.stack(np.broadcast_arrays(x[None], y[:, None]), -1)[border]
             distance[border] = (beyond or _straight)(points, self.goal)
-        self.distance = _relax(distance, toll * space.cell)
+        if toll is not None:
+            price = price + toll(np.stack(np.broadcast_arrays(x[None], y[:, None]), -1))
+        self.distance = _relax(distance, price * space.cell)
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
         """points: (..., 2) in odom -> (...,) metres, interpolated; beyond the grid the straight line is added."""

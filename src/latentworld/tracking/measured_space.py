@@ -49,7 +49,9 @@ class MeasuredGrid:
         occupied = (self.evidence > IS_OCCUPIED).astype(np.uint8)
         known = (self.evidence < IS_FREE).astype(np.uint8) | occupied
         known[[0, -1]] = known[:, [0, -1]] = 0  # beyond the grid nothing is known
-        return MeasuredSpace(_distance(1 - occupied), _distance(known), (self._middle - SIDE // 2) * CELL, CELL)
+        # A thing begins, on the mean, in the middle of the first cell that is occupied.
+        clearance, unseen = _distance(1 - occupied), _distance(known) - CELL / 2
+        return MeasuredSpace(clearance, np.maximum(unseen, 0), (self._middle - SIDE // 2) * CELL, CELL)
 
     def _scroll(self, pose: np.ndarray) -> None:
         middle = np.round(pose[:2] / CELL).astype(int)
@@ -92,5 +94,5 @@ class MeasuredGrid:
 
 
 def _distance(inside: np.ndarray) -> np.ndarray:
-    """Metres from the middle of each cell to the border of the nearest cell that is 0; far away where there is none."""
-    return np.maximum(cv2.distanceTransform(inside, cv2.DIST_L2, 5) * CELL - CELL / 2, 0).astype(np.float32)
+    """Metres from the middle of each cell to that of the nearest cell that is 0; far away where there is none."""
+    return cv2.distanceTransform(inside, cv2.DIST_L2, 5) * np.float32(CELL)
