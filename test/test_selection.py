@@ -14,7 +14,9 @@ from latentworld.evaluation.navigation import goals
 from latentworld.evaluation.oracle import OracleSimulator
 from latentworld.parameters import check
 from latentworld.selection.critics import Scene, critics, weigh
+from latentworld.selection.critics.goal import expected
 from latentworld.selection.explorer import Explorer
+from latentworld.selection.impasses import LASTS, Impasses, ahead
 from latentworld.selection.keyframe_graph import MOST, UNKNOWN, KeyframeGraph
 from latentworld.selection.parameters import SelectionParameters
 from latentworld.selection.patience import STALLED, Patience
@@ -350,6 +352,65 @@ def test_what_cannot_drive_on_is_told_to_go_back():
     plans = [selector.select(state(2.0 + 0.1 * step), pose_goal(2, 0), 1.0) for step in range(60)]
     backs = [plan for plan in plans if "backs off" in plan.message]
     assert backs and all(plan.status == PlanStatus.OK and plan.sequence.values[0, 0] < 0 for plan in backs)
+
+
+def two_gaps(near, far):
+    """A wall across the way with gaps of these clearances: one straight ahead, one a metre and a half to the left."""
+    clearance = np.full((24, 24), 1.0)
+    clearance[:, 14] = -0.3
+    clearance[11:13, 14], clearance[19:21, 14] = near, far
+    return FreeSpace(clearance, np.full_like(clearance, 0.03), np.array([-2.3, -2.3]), 0.2)
+
+
+def test_a_gap_in_which_it_got_stuck_is_left_alone_for_a_while():
+    space, goal, stuck = two_gaps(0.1, 0.2), np.array([2.0, 0.0]), state(5.0, pose=(0.2, 0.0, 0.0))
+    impasses = Impasses()
+
+    def first_step(t):
+        way = WayToGoal(space, goal, 0.08, None, lambda points: impasses.toll(points, stamp_of(t)))
+        route = ahead(way, np.array([0.2, 0.0]))
+        return way, route[-1]
+
+    way, there = first_step(5.0)
+    assert abs(there[1]) < 0.15  # straight at the near gap
+    impasses.note(stuck, way)
+    _, there = first_step(6.0)
+    assert there[1] > 0.3  # to the other one
+    _, there = first_step(5.0 + LASTS + 1)
+    assert abs(there[1]) < 0.15  # what was in the way may have gone
+    impasses.note(stuck, way)
+    impasses.reset()
+    assert np.all(impasses.toll(np.zeros((3, 2)), stamp_of(6.0)) == 0)
+
+
+def test_behind_what_it_touches_no_plan_is_nearer_to_the_goal():
+    """Through a wall the distance is that of where it is touched; a mere risk counts by its share."""
+    distance = np.array([[3.0, 2.0, 1.0, 0.5]] * 3)
+    contact = np.array([[0.0, 0.0, 0.0, 0.0], [0.0, 1.0, 1.0, 0.0], [0.0, 0.5, 0.2, 0.0]])
+    free, through, risky = expected(distance, contact)
+    assert free.tolist() == [3.0, 2.0, 1.0, 0.5]
+    assert through.tolist() == [3.0, 2.0, 2.0, 2.0]  # also where the far side is free again
+    assert risky.tolist() == [3.0, 2.0, 1.5, 1.25]
+
+
+def test_it_turns_aside_rather_than_plan_through_a_wall():
+    """A wall from y = -1 to 1 before it: of all plans, the best one ends where nothing was touched."""
+
+    class Walled(OpenFloor):
+        def simulate(self, state, candidates, dt, latents=False):
+            c = super().simulate(state, candidates, dt, latents)
+            x, y = c.poses[..., 0], c.poses[..., 1]
+            return replace(c, contact=np.where((np.abs(x - 0.8) < 0.15) & (np.abs(y) < 1), 1.0, 0.0).astype(np.float32))
+
+        def free_space(self, state):
+            space = super().free_space(state)
+            x = space.origin[0] + space.cell * np.arange(24)
+            y = space.origin[1] + space.cell * np.arange(24)
+            space.clearance[np.ix_(np.abs(y) < 1, np.abs(x - 0.8) < 0.15)] = -0.2
+            return space
+
+    plan = ActionSelector(Walled()).select(state(), pose_goal(2.0, 0.1), 2.0)
+    assert plan.status == PlanStatus.OK and plan.consequence.contact.max() < 0.1
 
 
 def test_a_flat_cost_is_said():
