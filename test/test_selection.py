@@ -383,14 +383,33 @@ def test_a_gap_in_which_it_got_stuck_is_left_alone_for_a_while():
     assert np.all(impasses.toll(np.zeros((3, 2)), stamp_of(6.0)) == 0)
 
 
+def test_turning_to_and_fro_before_a_gap_is_getting_nowhere():
+    """So is not what is slow, nor what settles at its goal."""
+    space, goal = two_gaps(0.1, 0.2), np.array([2.0, 0.0])
+    way = WayToGoal(space, goal, 0.08)
+
+    def tolls_after(poses, period=0.1):
+        impasses = Impasses()
+        for i, pose in enumerate(poses):
+            impasses.watch(state(i * period, pose=pose), way)
+        return np.max(impasses.toll(np.array([[0.5, 0.0]]), stamp_of(len(poses) * period)))
+
+    turning = [(0.2 + 0.05 * np.sin(i), 0.05 * np.cos(i), np.sin(0.3 * i)) for i in range(60)]
+    assert tolls_after(turning) > 0
+    assert tolls_after(turning[:20]) == 0
+    assert tolls_after([(-2.0 + 0.012 * i, 0.0, 0.0) for i in range(100)]) == 0  # 0.12 m/s
+    assert tolls_after([(1.8 + 0.05 * np.sin(i), 0.0, np.sin(0.3 * i)) for i in range(60)]) == 0
+
+
 def test_behind_what_it_touches_no_plan_is_nearer_to_the_goal():
-    """Through a wall the distance is that of where it is touched; a mere risk counts by its share."""
-    distance = np.array([[3.0, 2.0, 1.0, 0.5]] * 3)
-    contact = np.array([[0.0, 0.0, 0.0, 0.0], [0.0, 1.0, 1.0, 0.0], [0.0, 0.5, 0.2, 0.0]])
-    free, through, risky = expected(distance, contact)
+    """Through a wall the distance is that of where it is touched; a risk counts as far as it is likelier than not."""
+    distance = np.array([[3.0, 2.0, 1.0, 0.5]] * 4)
+    contact = np.array([[0.0, 0.0, 0.0, 0.0], [0.0, 1.0, 1.0, 0.0], [0.0, 0.75, 0.2, 0.0], [0.0, 0.4, 0.5, 0.0]])
+    free, through, risky, likely_free = expected(distance, contact)
     assert free.tolist() == [3.0, 2.0, 1.0, 0.5]
     assert through.tolist() == [3.0, 2.0, 2.0, 2.0]  # also where the far side is free again
     assert risky.tolist() == [3.0, 2.0, 1.5, 1.25]
+    assert likely_free.tolist() == free.tolist()
 
 
 def test_it_turns_aside_rather_than_plan_through_a_wall():

@@ -17,6 +17,8 @@ AHEAD, STEP = 0.6, 0.1  # metres along the way that are blamed, and between the 
 REACH = 0.35  # metres about each of them
 TOLL = 24.0  # metres that a metre there counts for, more, each time that the robot got nowhere
 LASTS = 60.0  # s
+ABOUT, HESITATES = 0.3, 3.0  # metres that it has not left for so many seconds: it turns to and fro before a gap
+NEAR = 0.6  # metres from the goal, within which that is no hesitation
 
 
 class Impasses:
@@ -28,10 +30,21 @@ class Impasses:
     def reset(self) -> None:
         """Another goal, or another place."""
         self._found: list[tuple[int, np.ndarray]] = []  # stamp, (N, 2)
+        self._since: tuple[int, np.ndarray] | None = None  # stamp and place, when it last got somewhere
 
     def note(self, state: WorldState, way: WayToGoal) -> None:
         """The robot got nowhere on this way."""
         self._found.append((state.stamp, ahead(way, np.asarray(state.pose[:2], float))))
+
+    def watch(self, state: WorldState, way: WayToGoal) -> None:
+        """Note the way where the robot has hesitated on it for too long."""
+        here = np.asarray(state.pose[:2], float)
+        gone = self._since is None or math.dist(here, self._since[1]) > ABOUT or state.stamp < self._since[0]
+        if gone or math.dist(here, way.goal) < NEAR:
+            self._since = state.stamp, here
+        elif seconds(state.stamp - self._since[0]) > HESITATES:
+            self._since = state.stamp, here
+            self.note(state, way)
 
     def toll(self, points: np.ndarray, stamp: int) -> np.ndarray | float:
         """points: (..., 2) in odom -> (...,) what a metre there counts for, more."""

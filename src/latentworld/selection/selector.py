@@ -173,6 +173,8 @@ class ActionSelector:
         way = self._way = WayToGoal(
             space, target, p.way_margin, self.graph.distance, lambda points: self.impasses.toll(points, state.stamp)
         )
+        if goal.kind in (GoalKind.POSE, GoalKind.MEMORY):  # others look about themselves on the way
+            self.impasses.watch(state, way)
         latent = look = None
         if goal.latent is not None:
             latent, look = goal.latent.vector, lambda poses: self.simulator.look(state, poses, p.horizon * p.dt)

@@ -15,8 +15,9 @@ def goal(scene: Scene) -> np.ndarray:
 def expected(distance: np.ndarray, contact: np.ndarray) -> np.ndarray:
     """(K, H) distances along plans as they are to be expected: after a contact, that of where it happened.
 
-    contact: (K, H) probabilities. Steps are no independent trials: the highest so far says whether it has happened.
+    contact: (K, H) probabilities. Steps are no independent trials: the highest so far says whether it has happened. A
+    gap that is likelier free than not is tried: from nearby it is seen better.
     """
-    touched = np.maximum.accumulate(contact, 1)
+    touched = np.maximum.accumulate(np.maximum(2 * contact - 1, 0), 1)
     here = np.diff(touched, axis=1, prepend=0.0)  # probability that it happens at this step
     return (1 - touched) * distance + np.cumsum(here * distance, 1)
