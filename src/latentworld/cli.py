@@ -8,6 +8,7 @@ from __future__ import annotations
 import runpy
 import sys
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
@@ -38,7 +39,7 @@ Json = Annotated[Optional[Path], typer.Option("--json", metavar="F", help="Write
 Checkpoint = Annotated[Optional[Path], typer.Option(help="Weights to use instead of the shipped ones.")]
 Recipe = Annotated[
     str,
-    typer.Option(help="What to make: nav-small drives (nav-tune: fine-tunes it), physics-small, two-room, push-t."),
+    typer.Option(help="Makes: nav-small drives (nav-tune, nav-own: fine-tune it), physics-small, two-room, push-t."),
 ]
 Workers = Annotated[int, typer.Option(min=1, help="Processes that simulate.")]
 
@@ -172,14 +173,36 @@ def train(
         Optional[Path], typer.Option(metavar="DIR", help="Learn from possible clips of others: *.npz, key possible.")
     ] = None,
     base: Annotated[
-        Optional[str], typer.Option(metavar="FILE", help="Begin with these weights, where they fit: fine-tuning.")
+        Optional[str],
+        typer.Option(metavar="FILE", help="Begin with these weights, where they fit: fine-tuning. nav-own: or none."),
+    ] = None,
+    robot: Annotated[
+        Optional[str], typer.Option(metavar="NAME|FILE", help="nav-own: whose recordings they are.")
+    ] = None,
+    recordings: Annotated[
+        Optional[list[Path]],
+        typer.Option(metavar="DIR|MCAP", help="nav-own: of its own driving; may be given again."),
+    ] = None,
+    topic: Annotated[
+        Optional[list[str]],
+        typer.Option(
+            metavar="WHAT:=TOPIC", help="In the recordings, of image, depth, odom, cmd_vel or bumper; may be repeated."
+        ),
     ] = None,
     json: Json = None,
 ) -> None:
-    """Train a checkpoint from nothing; goes on where it was interrupted."""
+    """Train a checkpoint from nothing; goes on where it was interrupted.
+
+    nav-own learns from what a robot recorded itself, beginning with the shipped weights.
+    """
     from latentworld.training.train import train as run
 
-    path, figures = run(recipe, data, runs, output, clips, base)
+    own = None
+    if robot is not None or recordings:
+        from latentworld.ros.bag_drives import convert
+
+        own = partial(convert, robot, recordings or [], _pairs(topic or []))
+    path, figures = run(recipe, data, runs, output, clips, base, own)
     _report(figures, json, {"recipe": recipe, "checkpoint": str(path)})
     typer.echo(path)
 

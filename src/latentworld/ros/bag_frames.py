@@ -55,7 +55,7 @@ def frames(path: Path, topics: Topics, tracker: WorldStateTracker) -> Iterator[F
             tracker.odometry(odometry)
             newest = odometry.stamp
         elif heard.topic == topics.cmd_vel:
-            tracker.command(_action(heard))
+            tracker.command(action_of(heard))
         elif heard.topic == topics.depth:
             frame = pairer.depth(from_time(heard.message.header.stamp), images.depth(heard.message, heard.topic))
         else:
@@ -68,7 +68,8 @@ def frames(path: Path, topics: Topics, tracker: WorldStateTracker) -> Iterator[F
     yield from waiting if newest is not None else ()
 
 
-def _action(heard: bag.Heard) -> Action:
+def action_of(heard: bag.Heard) -> Action:
+    """The command that a message on ``cmd_vel`` gives, with a stamp of its own or without."""
     if isinstance(heard.message, TwistStamped) and heard.message.header.stamp.sec:
         return action_from_stamped(heard.message)
     return action_from_twist(getattr(heard.message, "twist", heard.message), heard.sent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
@@ -13,13 +14,15 @@ import torch
 
 from latentworld.model import checkpoint
 from latentworld.training.driving import course as driving
+from latentworld.training.driving import own_course as own_driving
+from latentworld.training.driving.own_drives import OwnRecordings
 from latentworld.training.objects import course as objects
 from latentworld.training.scenes import course as scenes
 from latentworld.training.tasks import course as tasks
 from latentworld.training.trainer import Trainer
 from latentworld.types import LatentworldError
 
-COURSES: tuple[ModuleType, ...] = (driving, scenes, tasks, objects)
+COURSES: tuple[ModuleType, ...] = (driving, own_driving, scenes, tasks, objects)
 
 
 def recipe_named(name: str) -> tuple[Any, ModuleType]:
@@ -43,12 +46,13 @@ def train(
     out: str | Path | None = None,
     clips: str | Path | None = None,
     base: str | Path | None = None,
+    recordings: Callable[[Path], OwnRecordings] | None = None,
 ) -> tuple[Path, dict[str, float]]:
     """Train a recipe (collecting its data first where it is missing); goes on where an interrupted run stopped.
 
     clips: a folder of possible clips to learn from instead of the recipe's own. base: weights to begin with, where they
-    fit, instead of none (or the recipe's). Returns the checkpoint's path and its
-    held-out figures.
+    fit, instead of none (or the recipe's). recordings: makes what recipe nav-own learns from, in the
+    folder ``data``. Returns the checkpoint's path and its held-out figures.
     """
     recipe, course = recipe_named(name)
     data = Path(data)
@@ -56,6 +60,10 @@ def train(
         recipe = course.with_clips(recipe, Path(clips))
     if base is not None:
         recipe = course.with_base(recipe, str(base))
+    if recordings is not None:
+        if course is not own_driving:
+            raise LatentworldError(f"recipe {name}: learns from simulation, not from recordings; nav-own takes them")
+        recipe = course.with_recordings(recipe, recordings(data))
     course.collect(recipe, data, 2)
     trainer = Trainer(course.task(recipe, data), Path(runs) / name)
     model = trainer.run()
@@ -65,7 +73,8 @@ def train(
         "recipe": name,
         "command": f"./latentworld train --recipe {name}"
         + (f" --clips {clips}" if clips else "")
-        + (f" --base {base}" if base else ""),
+        + (f" --base {base}" if base else "")
+        + (own_driving.options(recipe) if recordings else ""),
         "about": course.about(recipe),
         "settings": asdict(recipe),
         "seed": recipe.seed,

@@ -9,7 +9,8 @@ action     (N, 2)         float32, m/s and rad/s, commanded from this row to the
 odometry   (N, 5)         float32, x, y, yaw, measured m/s, rad/s
 contact    (N,)           bool, touched something since the row before
 drop       (N,)           bool, has left the floor
-query      (N, M, 4)      float16, free space at points: x, y from the robot, clearance, distance to a ledge (m)
+query      (N, M, 4)      float16, free space at points: x, y from the robot, clearance, distance to a ledge (m);
+                           NaN where that is not known
 """
 
 from __future__ import annotations

@@ -120,7 +120,7 @@ def _free_space(
 def _held_against(
     model: WorldModel, memory: Tensor, place: Tensor, query: Tensor, generator: torch.Generator
 ) -> Tensor:
-    """What maps (N, ...) say at labelled points (N, M, 4) in the frame of robots at ``place``.
+    """What maps (N, ...) say at labelled points (N, M, 4) in the frame of robots at ``place``; NaN labels are left out.
 
     Of several opinions each hears of half of the maps, drawn anew every step: their spread is then what more data
     would change.
@@ -134,9 +134,17 @@ def _held_against(
             heard = torch.randperm(len(query), generator=generator)[: (len(query) + 1) // 2]
         field = opinion(features[heard])
         clearance, ledge = query[heard, :, 2], query[heard, :, 3]
-        loss += laplace(field.clearance, field.spread, clearance.clamp(max=1.0))
-        loss += laplace(field.ledge, field.ledge_spread, ledge.clamp(max=1.0))
+        loss += _of_labelled(field.clearance, field.spread, clearance.clamp(max=1.0))
+        loss += _of_labelled(field.ledge, field.ledge_spread, ledge.clamp(max=1.0))
     return loss / len(opinions)
+
+
+def _of_labelled(mean: Tensor, spread: Tensor, target: Tensor) -> Tensor:
+    """The loss over points whose label is known; a robot that labels its own drives does not know all. NaN: unknown."""
+    known = target.isfinite()
+    if known.all():
+        return laplace(mean, spread, target)
+    return laplace(mean[known], spread[known], target[known]) if known.any() else mean.new_zeros(())
 
 
 def _free_space_ahead(

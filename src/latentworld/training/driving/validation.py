@@ -15,7 +15,7 @@ from latentworld.training.driving.objective import track
 from latentworld.training.driving.pictures import network_input
 from latentworld.training.scores import auroc
 
-CLIPS, LENGTH, SEED = 256, 40, 12345
+CLIPS, AT_ONCE, LENGTH, SEED = 256, 32, 40, 12345
 SEEN = 15  # rows of a clip the belief has taken in when it starts to predict
 AHEAD = (1, 5, 10, 20)  # rows
 
@@ -26,8 +26,8 @@ def validate(model: WorldModel, drives: Drives) -> dict[str, float]:
     model.eval()
     figures: list[dict[str, np.ndarray]] = []
     raw = []
-    for i in range(CLIPS // 32):
-        batch = sample(drives, np.random.default_rng([SEED, i]), 32, LENGTH, 1)
+    for i in range(CLIPS // AT_ONCE):
+        batch = sample(drives, np.random.default_rng([SEED, i]), AT_ONCE, LENGTH, 1)
         latents = _encode(model, batch.clip)
         goals = _encode(model, Images(*(part if part is None else part[:, -1:] for part in batch.goals)))[:, 0]
         beliefs = track(model, latents, batch.motion)
@@ -81,10 +81,11 @@ def _measure(model: WorldModel, batch: Batch, latents: Tensor, goals: Tensor, be
 
 
 def _free_space(model: WorldModel, batch: Batch, belief: Belief, prefix: str = "") -> dict[str, np.ndarray]:
-    """Near and ahead of the robot."""
+    """Near and ahead of the robot, where the clearance is known."""
     query = batch.query[:, SEEN]
     field = model.field(belief, query[..., :2])
-    near = (query[..., :2].norm(dim=-1) < 1.5) & (torch.atan2(query[..., 1], query[..., 0]).abs() < 0.7)
+    near = query[..., 2].isfinite()
+    near &= (query[..., :2].norm(dim=-1) < 1.5) & (torch.atan2(query[..., 1], query[..., 0]).abs() < 0.7)
     return {
         f"{prefix}field": np.where(near, (field.clearance - query[..., 2].clamp(max=1)).abs(), np.nan),
         f"{prefix}occupied_p": np.where(near, -field.clearance / field.spread, np.nan),
@@ -109,10 +110,15 @@ def _summarise(m: dict[str, np.ndarray]) -> dict[str, float]:
         figures[f"copy_last_error_{ahead * 0.1:.1f}s"] = float(m[f"copy_{ahead}"].mean())
     for prefix in ("", "rgb_"):
         if f"{prefix}field" in m:
-            figures[f"{prefix}clearance_error_m"] = float(np.nanmean(m[f"{prefix}field"]))
+            figures[f"{prefix}clearance_error_m"] = _mean_of_known(m[f"{prefix}field"])
             figures[f"{prefix}occupied_auroc"] = auroc(m[f"{prefix}occupied_p"], m[f"{prefix}occupied"])
     figures["recall_error"] = float(m["recall"].mean())
     located = m["goal"][~np.isnan(m["goal"])]
     figures["goal_pose_median_error_m"] = float(np.median(located))
     figures["goal_pose_within_0.3m"] = float(np.mean(located < 0.3))
     return figures
+
+
+def _mean_of_known(values: np.ndarray) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float("nan")
