@@ -18,7 +18,7 @@ FLOORS = {
 _ROBOT = {"types", "geometry", "robot"}
 KNOWS_ALSO = {  # of its own floor
     "parameters": {"types"},
-    "robot": {"types", "geometry"}, "robot_file": _ROBOT, "lens": _ROBOT, "robot_urdf": _ROBOT,
+    "geometry": {"types"}, "robot": {"types", "geometry"}, "robot_file": _ROBOT, "lens": _ROBOT, "robot_urdf": _ROBOT,
     "robot_state": _ROBOT, "robot_fit": _ROBOT | {"lens"}, "description": _ROBOT | {"robot_urdf"},
     "robot_commands": _ROBOT | {"robot_file", "robot_fit", "description"},
     "training": {"interop"},

@@ -10,7 +10,7 @@ import yaml
 from typer.testing import CliRunner
 
 from latentworld.cli import app
-from latentworld.geometry import OPTICAL, euler, polygon_distance, rotation
+from latentworld.geometry import OPTICAL, compose, euler, polygon_distance, relative, rotation
 from latentworld.robot import Base, BaseKind, Camera, Depth, Intrinsics, Mount, Robot
 from latentworld.robot_file import from_dict, load, problems, save, shipped
 from latentworld.types import LatentworldError
@@ -166,3 +166,11 @@ def test_the_command_shows_and_lists(tmp_path):
     mine = write(tmp_path, "mine", **PLAIN, assumed=["base.mass 4 kg"])
     shown = CliRunner().invoke(app, ["robot", "show", str(mine)]).output
     assert "base.mass 4 kg" in shown and BaseKind.DIFFERENTIAL.value in shown
+
+
+def test_planar_poses_compose_and_come_apart():
+    rng = np.random.default_rng(0)
+    for pose, other in rng.uniform(-3, 3, (20, 2, 3)):
+        assert np.allclose(compose(pose, relative(pose, other)), other)
+        assert np.allclose(relative(pose, compose(pose, other)), other)
+    assert np.allclose(compose(np.array([1.0, 2.0, np.pi / 2]), np.array([1.0, 0.0, 0.0])), [1.0, 3.0, np.pi / 2])

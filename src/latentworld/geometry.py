@@ -1,8 +1,15 @@
-"""Small rigid-body geometry, NumPy only. Angles in radians; rotations as REP-103: x forward, y left, z up."""
+"""Small rigid-body geometry, NumPy only. Planar poses are (3,): x, y in metres, yaw.
+
+Angles in radians; rotations as REP-103: x forward, y left, z up.
+"""
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
+
+from latentworld.types import turn
 
 # A camera's optical frame (x right, y down, z forward; REP-103) seen from its body frame (x forward, y left, z up).
 OPTICAL = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
@@ -28,6 +35,20 @@ def euler(matrix: np.ndarray) -> tuple[float, float, float]:
         pitch,
         float(np.arctan2(matrix[1, 0], matrix[0, 0])),
     )
+
+
+def compose(pose: np.ndarray, motion: np.ndarray) -> np.ndarray:
+    """The planar pose that ``motion``, a pose in the frame of ``pose``, leads to."""
+    c, s = math.cos(pose[2]), math.sin(pose[2])
+    x, y, yaw = motion
+    return np.array([pose[0] + c * x - s * y, pose[1] + s * x + c * y, turn(pose[2] + yaw)])
+
+
+def relative(pose: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The planar pose ``other`` in the frame of ``pose``: ``compose(pose, relative(pose, other))`` is ``other``."""
+    dx, dy = other[:2] - pose[:2]
+    c, s = math.cos(pose[2]), math.sin(pose[2])
+    return np.array([c * dx + s * dy, c * dy - s * dx, turn(other[2] - pose[2])])
 
 
 def polygon_distance(polygon: np.ndarray, points: np.ndarray) -> np.ndarray:

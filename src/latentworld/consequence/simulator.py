@@ -12,6 +12,7 @@ from latentworld.consequence.engine import Prepared, RolloutEngine
 from latentworld.consequence.identification import DriveTrainIdentification
 from latentworld.consequence.measured_ground import MeasuredGround
 from latentworld.consequence.motion import DelayedMotion, DriveTrain
+from latentworld.geometry import relative as planar_relative
 from latentworld.model.latent_map import compose, relative, rotate
 from latentworld.model.world_model import Belief, WorldModel
 from latentworld.robot import BaseKind, Robot
@@ -154,9 +155,7 @@ class ConsequenceSimulator:
 
 def _odometry_pose(state: WorldState) -> np.ndarray:
     """(3,) as odometry had it, before it was corrected."""
-    x, y, yaw = state.odometry_correction
-    dx, dy, c, s = state.pose[0] - x, state.pose[1] - y, np.cos(yaw), np.sin(yaw)
-    return np.array([c * dx + s * dy, c * dy - s * dx, state.pose[2] - yaw])
+    return planar_relative(state.odometry_correction, np.asarray(state.pose, float))
 
 
 def _found(name: str) -> torch.device:

@@ -18,6 +18,7 @@ TRAINING_SEEDS = 0
 VALIDATION_SEEDS = 1_000_000
 TEST_SEEDS = 2_000_000
 
+WALL_HEIGHT = 2.3  # metres, of inner and outer walls
 LEDGE_DROP = 0.3  # metres from the floor down to the strip
 LEDGE_PROBABILITY = 0.35
 GAP = 0.06  # least distance between two obstacles (m)

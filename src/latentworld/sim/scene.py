@@ -13,10 +13,9 @@ from .base import base_xml, drive_xml, mesh_xml
 from .engine import mujoco
 from .furniture import Part
 from .movers import Mover
-from .room import LEDGE_DROP, Obstacle, Room
+from .room import LEDGE_DROP, WALL_HEIGHT, Obstacle, Room
 from .textures import colour, pattern, surface
 
-WALL_HEIGHT = 2.3
 WALL = 0.1  # thickness (m)
 TIMESTEP = 0.005  # s
 LOOK = 1  # mixed into the seed, so that looks and layout are drawn apart

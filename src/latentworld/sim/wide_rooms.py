@@ -8,9 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from .furniture import Part, Shape, any_obstacle, crate
-from .room import Ledge, Obstacle, Room, add_where_free, generate_room, ledge_along_a_wall
+from .room import WALL_HEIGHT, Ledge, Obstacle, Room, add_where_free, generate_room, ledge_along_a_wall
 
-WALL_HEIGHT = 2.3  # metres
 CORRIDOR_WIDTH, CORRIDOR_LENGTH = (1.3, 2.6), (6.0, 15.0)  # metres
 HALL, CLUTTER, DOORWAYS = (6.0, 15.0), (4.0, 7.0), (5.0, 10.0)  # metres a side
 DOOR = (0.8, 1.5)  # metres wide

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import robot_file
+from ..geometry import relative
 from ..robot import BaseKind, Robot
 from ..types import Frame, LatentworldError, Odometry, stamp_of, turn
 from .base import Odometer, make_drive
@@ -162,7 +163,7 @@ class World:
         if self._rolls:
             self._odometry.update(data.qpos[self._wheels], count * TIMESTEP)
         else:
-            self._odometry.moved(_seen_from(before, self._planar_pose()), count * TIMESTEP)
+            self._odometry.moved(relative(before, self._planar_pose()), count * TIMESTEP)
 
     @property
     def _rolls(self) -> bool:
@@ -396,13 +397,6 @@ class World:
     @property
     def _extent(self) -> float:
         return max(self.room.size) + 0.3
-
-
-def _seen_from(pose: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Pose ``other`` (x, y, yaw) in the frame of ``pose``."""
-    dx, dy = other[:2] - pose[:2]
-    c, s = math.cos(pose[2]), math.sin(pose[2])
-    return np.array([c * dx + s * dy, c * dy - s * dx, turn(other[2] - pose[2])])
 
 
 def _rotation(angle: float, size: int = 2) -> np.ndarray:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from latentworld.geometry import compose, relative
 from latentworld.robot import Base, BaseKind
 from latentworld.tracking.history import History, pose_at
 from latentworld.tracking.surface_map import SurfaceMap
@@ -65,7 +66,7 @@ class OdometryCorrection:
 
     def correct(self, odometry: Odometry) -> Odometry:
         """The same with its pose in the fixed frame. Velocities are in base_link and stay."""
-        return replace(odometry, pose=_compose(self.transform, odometry.pose))
+        return replace(odometry, pose=compose(self.transform, odometry.pose))
 
     def observe(self, points: np.ndarray, odometry: Odometry) -> None:
         """Take in a scan. points: (N, 2) metres in base_link, of things that stand, N may be 0. odometry: as it came,
@@ -81,7 +82,7 @@ class OdometryCorrection:
             self._pose = np.array(odometry.pose, float)
             motion = np.zeros(3)
         else:
-            motion = _between(self._odometry.pose, odometry.pose)
+            motion = relative(self._odometry.pose, odometry.pose)
         points = np.asarray(points, float).reshape(-1, 2)
         reach = np.hypot(*points.T)
         usable = np.isfinite(reach) & (reach > LEAST_RANGE)
@@ -92,7 +93,7 @@ class OdometryCorrection:
             covariance = np.linalg.inv(np.linalg.inv(covariance) + match.information)
         self._driven += math.hypot(motion[0], motion[1])
         self._pose, self._covariance, self._odometry = match.pose, covariance, odometry
-        self.transform = _compose(match.pose, _inverse(np.asarray(odometry.pose, float)))
+        self.transform = compose(match.pose, relative(np.asarray(odometry.pose, float), np.zeros(3)))
         if len(points) and self._elsewhere(match.pose):
             self._map.add(_seen(points, match.pose), 1 / (1 + (reach / FAR) ** 2), match.pose[:2], self._driven)
             self._added = match.pose
@@ -103,7 +104,7 @@ class OdometryCorrection:
         elapsed = JUMP_RATE * seconds(odometry.stamp - last.stamp)
         speeds = (base.max_linear, base.max_reverse, base.max_lateral, *(abs(o.linear) for o in (last, odometry)))
         turns = (base.max_angular, *(abs(o.angular) for o in (last, odometry)))
-        dx, dy, turned = _between(last.pose, odometry.pose)
+        dx, dy, turned = relative(last.pose, odometry.pose)
         return math.hypot(dx, dy) > JUMP + max(speeds) * elapsed or (abs(turned) > JUMP_TURN + max(turns) * elapsed)
 
     def _expect(self, motion: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -117,7 +118,7 @@ class OdometryCorrection:
         half_track = HALF_TRACK * base.half_width
         wheels = relative * (dx * dx + dy * dy + (half_track * turned) ** 2) / 2 + 1e-7  # m^2, of the wheels' mean
         heading = wheels / half_track**2
-        pose = _compose(self._pose, motion)
+        pose = compose(self._pose, motion)
         carry = np.eye(3)  # an error of heading moves what is driven after it
         carry[:2, 2] = self._pose[1] - pose[1], pose[0] - self._pose[0]
         return pose, carry @ self._covariance @ carry.T + np.diag([wheels, wheels, heading])
@@ -226,19 +227,3 @@ def _seen(points: np.ndarray, pose: np.ndarray) -> np.ndarray:
     """Points (N, 2) in base_link, seen from a pose (3,), in the frame of the pose."""
     c, s = math.cos(pose[2]), math.sin(pose[2])
     return points @ np.array([[c, s], [-s, c]]) + pose[:2]
-
-
-def _compose(first: np.ndarray, then: np.ndarray) -> np.ndarray:
-    c, s = math.cos(first[2]), math.sin(first[2])
-    x, y, yaw = then
-    return np.array([first[0] + c * x - s * y, first[1] + s * x + c * y, turn(first[2] + yaw)])
-
-
-def _inverse(pose: np.ndarray) -> np.ndarray:
-    c, s = math.cos(pose[2]), math.sin(pose[2])
-    return np.array([-c * pose[0] - s * pose[1], s * pose[0] - c * pose[1], -pose[2]])
-
-
-def _between(first: np.ndarray, then: np.ndarray) -> np.ndarray:
-    """``then`` seen from ``first``."""
-    return _compose(_inverse(first), then)

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from latentworld import robot_file
+from latentworld.geometry import relative
 from latentworld.model.world_model import Belief, WorldModel
 from latentworld.robot import Robot
 from latentworld.tracking.calibration import Calibration, is_the_models_own
@@ -21,7 +22,6 @@ from latentworld.types import (
     Surprise,
     WorldState,
     seconds,
-    turn,
 )
 
 
@@ -83,7 +83,7 @@ class WorldStateTracker:
         pose, velocity = pose_at(self.odometries, latent.stamp)
         commanded = self._command_at(latent.stamp)
         first = self.observed is None
-        moved = np.zeros(3) if first else _seen_from(self.pose, pose)
+        moved = np.zeros(3) if first else relative(self.pose, pose)
         elapsed = 0.0 if first else seconds(latent.stamp - self.observed)
         motion = torch.tensor([[*moved, elapsed, *velocity[:2], *commanded[:2]]], dtype=torch.float32)
         came = torch.from_numpy(latent.vector).unsqueeze(0)
@@ -104,7 +104,7 @@ class WorldStateTracker:
         if self.observed is None:
             raise LatentworldError("world state: no frame has been observed yet")
         pose, velocity = pose_at(self.odometries, stamp)
-        motion = torch.tensor(_seen_from(self.pose, pose)[None], dtype=torch.float32)
+        motion = torch.tensor(relative(self.pose, pose)[None], dtype=torch.float32)
         with torch.inference_mode():
             belief = self.model.move(self.belief, motion)
         return self._state(stamp, belief, pose, velocity, self._command_at(stamp))
@@ -147,9 +147,3 @@ class WorldStateTracker:
             belief.flatten()[0].numpy(), self.surprise.score, self.surprise.p_value, self.uncertainty,
             self.measured,
         )  # fmt: skip
-
-
-def _seen_from(pose: np.ndarray, other: np.ndarray) -> np.ndarray:
-    dx, dy = other[:2] - pose[:2]
-    c, s = np.cos(pose[2]), np.sin(pose[2])
-    return np.array([c * dx + s * dy, c * dy - s * dx, turn(other[2] - pose[2])])
