@@ -13,6 +13,8 @@ from ros_graph import Graph, overrides
 from latentworld import robot_file
 from latentworld.consequence.identification import DriveTrainIdentification
 from latentworld.consequence.motion import DelayedMotion, DriveTrain
+from latentworld.consequence.simulator import ConsequenceSimulator
+from latentworld.model.world_model import WorldModel
 from latentworld.robot import BaseKind
 from latentworld.ros import qos
 from latentworld.ros.codecs import STATE
@@ -242,3 +244,16 @@ def test_the_node_measures_says_keeps_and_begins_with_what_was_kept(tmp_path, sl
             assert not node._simulator.motion.drive_train.differs_from(expected)
             node.trigger_activate()
         graph.wait_for(lambda: any("kept.yaml: expected" in line and "description counts" in line for line in said))
+
+
+def test_what_was_measured_can_be_forgotten():
+    """Episodes of an evaluation must not depend on those that the same process drove before."""
+    simulator = ConsequenceSimulator(WorldModel(), robot_file.load())
+    described = simulator.motion.drive_train
+    slow = replace(described, linear=described.linear._replace(delay=0.3, lag=0.6))
+    simulator.identification.drive_train = slow
+    simulator.adopt_drive_train()
+    assert simulator.motion.drive_train == simulator.engine.motion.drive_train == slow
+    simulator.forget_drive_train()
+    assert simulator.motion.drive_train == simulator.engine.motion.drive_train == described
+    assert simulator.identification.drive_train == described and not simulator.identification.confident

@@ -48,6 +48,12 @@ class ConsequenceSimulator:
             self.identification.observe(state.stamp, velocity, command, _odometry_pose(state))
             self.adopt_drive_train()
 
+    def forget_drive_train(self) -> None:
+        """Another base of the same description: move as that says until it was measured."""
+        if self.identification is not None:
+            self.identification = DriveTrainIdentification(self.robot)
+            self.motion = self.engine.motion = DelayedMotion(self.identification.drive_train, self.device)
+
     def adopt_drive_train(self) -> None:
         """Move as the identification says, where that differs noticeably from how it moved so far."""
         found = self.identification.drive_train if self.identification is not None else self.motion.drive_train

@@ -132,6 +132,7 @@ class WorldModelController:
 
     def begin(self, world: World, goal: Goal) -> None:
         self.agent.reset()
+        self.agent.simulator.forget_drive_train()  # no episode depends on which were driven before it
         self.goal, self.command = goal, STOP
 
     def act(self, frame: Frame, odometry: Odometry) -> Step:
