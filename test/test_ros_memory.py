@@ -19,6 +19,7 @@ from rooms_of_looks import SIZE, vector, way
 from ros_graph import Graph
 from sensor_msgs.msg import Image
 
+from latentworld import robot_file
 from latentworld.memory import VisualMemory
 from latentworld.memory.submaps import placed
 from latentworld.model.checkpoint import load, shipped
@@ -47,7 +48,7 @@ def state_of(stamp: int, pose=(0.0, 0.0, 0.0), model_id: str = "m", exposed: int
 @pytest.fixture(scope="module")
 def model():
     """The shipped checkpoint."""
-    return shipped(), PerceptionEncoder(load())
+    return shipped(), PerceptionEncoder(load(), robot_file.load())  # as the node sees
 
 
 class Scene(Graph):

@@ -33,12 +33,13 @@ class Agent:
         parameters: SelectionParameters | None = None,
         robot: Robot | None = None,
         correct_odometry: bool = True,
+        estimate_depth: bool = True,
     ):
         """robot: whose eyes and body these are; none: the shipped one's. correct_odometry: by what range sensors see;
-        all poses are then in the frame that odometry had at the start.
+        all poses are then in the frame that odometry had at the start. estimate_depth: of frames that come without it.
         """
         self.model, self.robot = model, robot or robot_file.load()
-        self.encoder = PerceptionEncoder(model, self.robot)
+        self.encoder = PerceptionEncoder(model, self.robot, estimate_depth)
         self.tracker = (CorrectedTracker if correct_odometry else WorldStateTracker)(model, robot=self.robot)
         self.simulator = ConsequenceSimulator(model, self.robot)
         self.selector = ActionSelector(self.simulator, parameters, GoalLocator(model), self.robot)
@@ -51,9 +52,10 @@ class Agent:
         parameters: SelectionParameters | None = None,
         robot: Robot | None = None,
         correct_odometry: bool = True,
+        estimate_depth: bool = True,
     ) -> Agent:
         """From a checkpoint; ``None``: the one that ships."""
-        return cls(checkpoint.load(path), parameters, robot, correct_odometry)
+        return cls(checkpoint.load(path), parameters, robot, correct_odometry, estimate_depth)
 
     def reset(self) -> None:
         """The robot was carried elsewhere: know nothing."""

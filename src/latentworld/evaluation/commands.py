@@ -55,7 +55,7 @@ def robots(
         str, typer.Option(help="Some of world_model, rgb, reactive, blind, oracle; all: each.")
     ] = "all",
     ledges: Annotated[
-        int, typer.Option(min=0, help="Rooms with a ledge on the way, for each robot with a level camera.")
+        int, typer.Option(min=0, help="Rooms with a ledge beside the way, for each robot with a level camera.")
     ] = 50,
     checkpoint: Checkpoint = None,
     workers: Workers = 2,

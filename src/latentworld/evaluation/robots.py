@@ -20,6 +20,8 @@ from latentworld.evaluation.kept import code
 from latentworld.evaluation.navigation import FIRST_TEST_SEED, TOLERANCE, make_controller, summarise
 from latentworld.model.checkpoint import load
 from latentworld.robot import BaseKind, Robot
+from latentworld.sim.episode import generate_episode
+from latentworld.sim.room import generate_room
 from latentworld.sim.world import World
 from latentworld.types import Goal, GoalKind, LatentworldError
 
@@ -35,7 +37,8 @@ OWN_CAMERA = ("shipped", "turtlebot4", "d435", "service", "fisheye", "ackermann"
 CONTROLLERS = ("world_model", "rgb", "reactive", "blind", "oracle")
 PICTURE = 320  # pixels across of what the simulator draws, where a camera has more
 LEVEL = 0.06  # radians that a camera looks down below which it counts as level
-# Rooms with a ledge on the straight way, for each robot with a level camera.
+# Rooms with a ledge beside the straight way, for each robot with a level camera.
+BESIDE = 0.5  # metres from the body on its straight way to the ledge, at most
 LEDGES, LEDGE_SEED = 50, FIRST_TEST_SEED + 100_000
 SPEED = 0.5  # m/s: a slower robot has longer
 
@@ -74,15 +77,14 @@ def _episode(checkpoint: str | None, task: Task) -> EpisodeResult:
 
 
 def with_ledges(count: int, first: int = LEDGE_SEED) -> list[int]:
-    """Seeds of ``count`` rooms in which a ledge lies in the shipped robot's straight way to its goal."""
-    from latentworld.sim.episode import generate_episode
-
+    """Seeds of ``count`` rooms in which a ledge lies close beside the shipped robot's straight way to its goal."""
     base, found, seed = robot_file.load().base, [], first
     while len(found) < count:
-        episode = generate_episode(seed, base, True)
-        along = np.linspace(episode.start[:2], episode.goal[:2], 64)
-        if episode.room.drop_distance(along).min() < base.reach:
-            found.append(seed)
+        if generate_room(seed).ledge is not None:  # an episode takes long to make
+            episode = generate_episode(seed, base, True)
+            along = np.linspace(episode.start[:2], episode.goal[:2], 64)
+            if episode.room.drop_distance(along).min() < base.reach + BESIDE:
+                found.append(seed)
         seed += 1
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import TypeVar
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from latentworld.model import retired
 from latentworld.model.config import ModelConfig
 from latentworld.model.decoded_model import DecodedModel
+from latentworld.model.depth_estimator import DepthConfig, DepthEstimator
 from latentworld.model.object_finder import ObjectConfig, ObjectFinder
 from latentworld.model.pixel_baseline import PixelBaseline
 from latentworld.model.scene_model import SceneConfig, SceneModel
@@ -24,11 +26,12 @@ from latentworld.model.world_model import WorldModel
 from latentworld.types import LatentworldError
 
 SHIPPED = "nav-small"
+DEPTH = "depth-small"  # estimates depth from colour
 CONFIGS = {
     WorldModel: ModelConfig, SceneModel: SceneConfig, PixelBaseline: SceneConfig, DecodedModel: SceneConfig,
-    TaskModel: TaskConfig, ObjectFinder: ObjectConfig,
+    TaskModel: TaskConfig, ObjectFinder: ObjectConfig, DepthEstimator: DepthConfig,
 }  # fmt: skip
-Model = TypeVar("Model", WorldModel, SceneModel, PixelBaseline, DecodedModel, TaskModel, ObjectFinder)
+Model = TypeVar("Model", WorldModel, SceneModel, PixelBaseline, DecodedModel, TaskModel, ObjectFinder, DepthEstimator)
 
 
 def shipped(name: str = SHIPPED) -> Path:
@@ -111,6 +114,12 @@ def load(path: str | Path | None = None, kind: type[Model] = WorldModel) -> Mode
     model.eval().requires_grad_(False)
     model.model_id = identity
     return model
+
+
+@cache
+def depth_estimator() -> DepthEstimator:
+    """The one that ships; loaded once, it is never written to."""
+    return load(shipped(DEPTH), DepthEstimator)
 
 
 def begin_with(model: nn.Module, base: str) -> list[str]:

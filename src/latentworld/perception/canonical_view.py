@@ -77,17 +77,17 @@ class CanonicalView:
         frames = [frames] if isinstance(frames, Frame) else list(frames)
         if not frames:
             raise LatentworldError("frames: expected one or more, got none")
-        pairs = [(self._camera(frame), frame) for frame in frames]
+        pairs = [(self.camera_of(frame), frame) for frame in frames]
         for camera, frame in pairs:
             check(camera, frame)
-        deep = [(camera, frame) for camera, frame in pairs if frame.depth is not None and camera.depth is not None]
+        deep = [(camera, frame) for camera, frame in pairs if self.measures(frame)]
         if len(deep) == len(pairs) == 1 and deep[0][0].depth.registered and is_view(deep[0][0], self.view):
             return self._direct(*deep[0])
         if not deep:
             rgb, known = self._colour(pairs)
             return Seen(rgb, None, known)
         parts = [points for camera, frame in deep if (points := self._depth_table(camera, frame).points(frame))]
-        flat = [(camera, frame) for camera, frame in pairs if frame.depth is None or camera.depth is None]
+        flat = [(camera, frame) for camera, frame in pairs if not self.measures(frame)]
         if not parts:  # nothing was measured anywhere: as behind a lid, or closer to a wall than depth is measured
             depth = np.minimum(self._drawing.floor, np.float32(BLIND))
             return Seen(self._colour(pairs)[0], depth, np.zeros(depth.shape, bool))
@@ -139,7 +139,12 @@ class CanonicalView:
             self._tables[key] = DepthTable(self.robot, camera, self.view, *key[1:])
         return self._tables[key]
 
-    def _camera(self, frame: Frame) -> Camera:
+    def measures(self, frame: Frame) -> bool:
+        """Whether a frame has depth, of a camera that is described with it."""
+        return frame.depth is not None and self.camera_of(frame).depth is not None
+
+    def camera_of(self, frame: Frame) -> Camera:
+        """The camera that its ``frame_id`` names, else the first."""
         return next((c for c in self.robot.cameras if c.name == frame.frame_id), self.robot.camera)
 
     def look_cloud(self, points: np.ndarray, rgb: np.ndarray | None = None) -> Seen:

@@ -9,11 +9,13 @@ import cv2
 import numpy as np
 import torch
 
+from latentworld.model.checkpoint import depth_estimator
 from latentworld.model.world_model import WorldModel
 from latentworld.perception.canonical_view import CanonicalView
+from latentworld.perception.estimated_depth import EstimatedDepth
 from latentworld.perception.head import HeadView
 from latentworld.perception.range_scan import range_scan, scan_of_lidar
-from latentworld.robot import Lidar, Robot
+from latentworld.robot import BaseKind, Lidar, Robot
 from latentworld.types import Attitude, Frame, Latent, LatentworldError, RangeScan
 
 
@@ -21,11 +23,15 @@ class PerceptionEncoder:
     """Encodes frames of a robot's cameras, turned into the view that the model sees through.
 
     robot: whose cameras they are. None: each frame counts as that view itself, cut square about its middle.
+    estimate_depth: of frames that come without it; else they are encoded by their colour alone.
     """
 
-    def __init__(self, model: WorldModel, robot: Robot | None = None):
+    def __init__(self, model: WorldModel, robot: Robot | None = None, estimate_depth: bool = True):
         self.model, self.robot = model, robot
         self.view = None if robot is None else CanonicalView(robot)
+        # At the height of a head the estimator, which knows our rooms only, misleads (docs/robots.md).
+        able = estimate_depth and robot is not None and robot.base.kind != BaseKind.HEAD and model.config.uses_depth
+        self._depth = EstimatedDepth(depth_estimator(), self.view) if able else None
         self._head = None if robot is None or not robot.cameras else HeadView(robot)
 
     def encode(self, frames: Frame | Sequence[Frame], attitude: Attitude | None = None) -> Latent:
@@ -43,8 +49,11 @@ class PerceptionEncoder:
             (rgb, depth), mask = self._cut(frames[0]), None
         else:
             view = self.view if attitude is None else self._head.at(attitude)
+            if self._depth is not None and not any(view.measures(frame) for frame in frames):
+                view, frames, scans = self._depth.of(view).look(frames)
+            else:
+                scans = tuple(filter(None, (range_scan(frame, view.robot) for frame in frames)))
             seen = view.look(frames)
-            scans = tuple(filter(None, (range_scan(frame, view.robot) for frame in frames)))
             rgb, depth, mask = seen.rgb, seen.depth, seen.mask
         return self._latent(frames[0].stamp, (rgb, depth, mask), scans, began)
 

@@ -30,7 +30,12 @@ def range_scan(frame: Frame, robot: Robot) -> RangeScan | None:
     check(camera, frame)
     if frame.depth is None or camera.depth is None:
         return None
-    return _table(camera, max(TOP, robot.base.height + HEADROOM), frame.depth.shape).scan(frame.depth)
+    return _table(camera, top_of(robot), frame.depth.shape).scan(frame.depth)
+
+
+def top_of(robot: Robot) -> float:
+    """Metres above the floor up to which things are in a robot's way."""
+    return max(TOP, robot.base.height + HEADROOM)
 
 
 def scan_of_lidar(ranges: np.ndarray, lidar: Lidar) -> RangeScan:
@@ -44,16 +49,17 @@ def scan_of_lidar(ranges: np.ndarray, lidar: Lidar) -> RangeScan:
     with np.errstate(invalid="ignore"):
         hit = (ranges >= max(lidar.least, 1e-3)) & (ranges <= lidar.most)
     nearest = np.full(SECTORS, np.inf)
-    np.minimum.at(nearest, _sector(bearing[hit]), ranges[hit])
+    np.minimum.at(nearest, sector(bearing[hit]), ranges[hit])
     far = np.zeros(SECTORS)
     with np.errstate(invalid="ignore"):
         clear = ranges >= lidar.least  # infinite: nothing as far as it reaches
-    np.maximum.at(far, _sector(bearing[clear]), np.minimum(ranges[clear], lidar.most))
+    np.maximum.at(far, sector(bearing[clear]), np.minimum(ranges[clear], lidar.most))
     near = np.full(SECTORS, lidar.least, np.float32)
     return RangeScan(lidar.mount.position[:2], nearest.astype(np.float32), near, far.astype(np.float32))
 
 
-def _sector(bearing: np.ndarray) -> np.ndarray:
+def sector(bearing: np.ndarray) -> np.ndarray:
+    """Index of the sector in which each bearing (radians) lies."""
     return np.floor((bearing / (2 * np.pi) + 0.5) * SECTORS).astype(np.int64) % SECTORS
 
 
@@ -66,14 +72,14 @@ class _Table:
         directions, pixels = _directions(fitted(depth.intrinsics or camera.intrinsics, shape, name), shape)
         mount = camera.mount if depth.registered else depth.mount or camera.mount
         x, y, rise = mount.rotation.astype(np.float32) @ directions
-        sector = _sector(np.arctan2(y, x)).astype(np.uint16)  # numbers as small are sorted by radix
-        order = np.argsort(sector, kind="stable")
-        self._pixels, sector = pixels[order], sector[order]
+        sectors = sector(np.arctan2(y, x)).astype(np.uint16)  # numbers as small are sorted by radix
+        order = np.argsort(sectors, kind="stable")
+        self._pixels, sectors = pixels[order], sectors[order]
         self._away = np.hypot(x, y)[order]  # metres along the ground per metre
         self._rise = rise[order]
-        self._first = np.flatnonzero(np.diff(sector.astype(np.int32), prepend=-1))
-        self._sectors = sector[self._first].astype(np.int64)
-        self._group = np.repeat(np.arange(len(self._sectors)), np.diff([*self._first, len(sector)]))
+        self._first = np.flatnonzero(np.diff(sectors.astype(np.int32), prepend=-1))
+        self._sectors = sectors[self._first].astype(np.int64)
+        self._group = np.repeat(np.arange(len(self._sectors)), np.diff([*self._first, len(sectors)]))
         self._height, self._top, self.origin = np.float32(mount.z), np.float32(top), mount.position[:2]
         # Where the lowest ray of a sector has come down to BAND.
         with np.errstate(divide="ignore"):

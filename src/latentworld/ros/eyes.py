@@ -20,10 +20,9 @@ from latentworld.types import Attitude, Frame, Latent, LatentworldError, Objects
 class Eyes:
     """Use it on the faculties' thread."""
 
-    def __init__(self, model: WorldModel, lenses: Lenses) -> None:
-        self.model = model
-        self._lenses = lenses
-        self._encoder = PerceptionEncoder(model, lenses.robot)
+    def __init__(self, model: WorldModel, lenses: Lenses, estimate_depth: bool = True) -> None:
+        self.model, self._lenses, self._estimates = model, lenses, estimate_depth
+        self._encoder = PerceptionEncoder(model, lenses.robot, estimate_depth)
 
     @property
     def view(self) -> CanonicalView:
@@ -40,7 +39,7 @@ class Eyes:
     def _current(self) -> PerceptionEncoder:
         """Made anew when a lens has changed."""
         if self._encoder.robot is not self._lenses.robot:
-            self._encoder = PerceptionEncoder(self.model, self._lenses.robot)
+            self._encoder = PerceptionEncoder(self.model, self._lenses.robot, self._estimates)
         return self._encoder
 
 

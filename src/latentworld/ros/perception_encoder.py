@@ -39,6 +39,7 @@ class PerceptionEncoderParameters:
     robot: str = parameter(DEFAULT, robots.PARAMETER)
     checkpoint: str = parameter("", "path of a checkpoint; empty: the shipped one")
     use_depth: bool = parameter(True, "pair depth with colour, where the robot has it and the model can use it")
+    estimate_depth: bool = parameter(True, "where there is no depth, estimate it from colour")
     depth_tolerance: float = parameter(0.03, "s between the stamps of colour and depth", 0.0, 1.0)
     cameras_tolerance: float = parameter(0.05, "s between the stamps of several cameras", 0.0, 1.0)
     camera_timeout: float = parameter(2.0, "s without an image, or a scan, until it is an error", 0.1, 60.0)
@@ -98,7 +99,7 @@ class PerceptionEncoderNode(ManagedNode):
 
     def _load(self) -> Eyes:
         """Warm: with the tables of all cameras made."""
-        eyes = Eyes(world_model(self.parameters.checkpoint), self._lenses)
+        eyes = Eyes(world_model(self.parameters.checkpoint), self._lenses, self.parameters.estimate_depth)
         self._uses_depth = eyes.model.config.uses_depth
         if self._feeds:
             eyes.encode([self._empty(feed.camera) for feed in self._feeds])

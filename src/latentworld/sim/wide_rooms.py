@@ -5,6 +5,8 @@ They are rooms as in ``room.py``: inner walls are obstacles as high as the outer
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from .furniture import Part, Shape, any_obstacle, crate
@@ -17,22 +19,28 @@ LEDGE_SHARE = 0.25
 MOST = 45  # obstacles in one room
 
 
-def generate_wide_room(seed: int, attempt: int = 0) -> Room:
-    """The room of this seed; ``attempt`` > 0 derives another from it. One in three is as ``generate_room`` makes it."""
+Furniture = Callable[[np.random.Generator], Shape]
+
+
+def generate_wide_room(seed: int, attempt: int = 0, furniture: Furniture = any_obstacle) -> Room:
+    """The room of this seed; ``attempt`` > 0 derives another from it. One in three is as ``generate_room`` makes it.
+    furniture: draws what stands in the others.
+    """
     rng = np.random.default_rng([seed, attempt, 29])
     kind = rng.choice(("plain", "corridor", "hall", "clutter", "doorways"), p=(0.3, 0.2, 0.15, 0.1, 0.25))
     if kind == "plain":
         return generate_room(seed, attempt)
     if kind == "corridor":
         sides = [rng.uniform(*CORRIDOR_LENGTH), rng.uniform(*CORRIDOR_WIDTH)]
-        return _furnished(seed, rng, tuple(float(s) for s in rng.permutation(sides)), [], rng.uniform(0.0, 0.25), None)
+        size = tuple(float(s) for s in rng.permutation(sides))
+        return _furnished(seed, rng, size, [], rng.uniform(0.0, 0.25), None, furniture)
     span, density = {
         "hall": (HALL, (0.05, 0.3)), "clutter": (CLUTTER, (0.35, 0.7)), "doorways": (DOORWAYS, (0.05, 0.3))
     }[kind]  # fmt: skip
     size = tuple(float(s) for s in rng.uniform(*span, 2))
     walls = _inner_walls(rng, size) if kind == "doorways" else []
     ledge = ledge_along_a_wall(rng, size) if kind != "doorways" and rng.random() < LEDGE_SHARE else None
-    return _furnished(seed, rng, size, walls, rng.uniform(*density), ledge)
+    return _furnished(seed, rng, size, walls, rng.uniform(*density), ledge, furniture)
 
 
 def _furnished(
@@ -42,11 +50,12 @@ def _furnished(
     walls: list[Obstacle],
     density: float,
     ledge: Ledge | None,
+    furniture: Furniture,
 ) -> Room:
     """density: obstacles a square metre."""
     obstacles = list(walls)
     for _ in range(min(round(density * size[0] * size[1]), MOST)):
-        add_where_free(rng, size, ledge, obstacles, any_obstacle(rng))
+        add_where_free(rng, size, ledge, obstacles, furniture(rng))
     for _ in range(int(rng.integers(0, 3))):
         add_where_free(rng, size, ledge, obstacles, crate(rng), mass=float(rng.uniform(0.3, 1.0)))
     return Room(seed, size, tuple(obstacles), ledge)

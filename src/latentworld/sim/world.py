@@ -286,8 +286,12 @@ class World:
 
     def view(self, pose: np.ndarray) -> Frame:
         """What the camera would see with the base at ``pose`` (x, y, yaw) in ``odom``; the robot stays where it is."""
+        return self.look_through(self.camera, pose)
+
+    def look_through(self, camera: SimulatedCamera, pose: np.ndarray) -> Frame:
+        """The same through a camera of any robot."""
         x, y, yaw = self.to_room(pose)
-        return self._expose(self.camera, np.array([x, y, 0.0]), _rotation(yaw, 3), self.time_ns)
+        return self._expose(camera, np.array([x, y, 0.0]), _rotation(yaw, 3), self.time_ns)
 
     def things_in_view(self, pose: np.ndarray) -> int:
         """How many pieces of furniture, crates, movers, doors, windows and pictures the camera would show from ``pose``

@@ -191,7 +191,7 @@ class CorrectedTracker(WorldStateTracker):
 
     def observe(self, latent: Latent) -> tuple[WorldState, Surprise]:
         self._check(latent)  # a latent that is refused corrects nothing
-        points = [scan.points() for scan in latent.scans]
+        points = [scan.points() for scan in latent.scans if not scan.estimated]
         at = Odometry(latent.stamp, *_odometry_at(self._raw, latent.stamp))
         self._correction.observe(np.concatenate(points) if points else np.zeros((0, 2)), at)
         self._correct_again(latent.stamp)

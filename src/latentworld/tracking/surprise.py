@@ -56,7 +56,9 @@ class SurpriseScale:
         above = len(self.quantiles) - int(np.searchsorted(self.quantiles, raw, side="left"))
         return max(TAIL, above / len(self.quantiles))
 
-    def judge(self, stamp: int, raw: float) -> Surprise:
-        p_value = self.p_value(raw) if self.calibrated else 1.0
+    def judge(self, stamp: int, raw: float, comparable: bool = True) -> Surprise:
+        """comparable: whether the frame is of the kind that the quantiles were taken from; else nothing is judged."""
+        calibrated = self.calibrated and comparable
+        p_value = self.p_value(raw) if calibrated else 1.0
         z = (raw - self.mean) / self.spread
-        return Surprise(stamp, z, p_value, self.threshold, p_value < self.threshold, raw, self.calibrated)
+        return Surprise(stamp, z, p_value, self.threshold, p_value < self.threshold, raw, calibrated)

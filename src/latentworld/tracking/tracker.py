@@ -43,6 +43,7 @@ class WorldStateTracker:
         Raises LatentworldError for a calibration of another robot or model.
         """
         robot = robot or robot_file.load()
+        self._own_scale = calibration is not None
         self.model, self.base = model, robot.base
         if calibration is not None:
             calibration.check(robot, model.model_id)
@@ -137,7 +138,9 @@ class WorldStateTracker:
         predicted, doubt = self.model.foresee(self.belief, motion[:, None, :3], ahead)
         foretold = predicted[0, 0].numpy()
         error = float(np.square(foretold - latent.vector[: len(foretold)]).mean())
-        self.surprise = self.scale.judge(latent.stamp, float(score(error, float(doubt))))
+        # The model's quantiles are of measured depth; those of the robot, of whatever it has.
+        comparable = self._own_scale or not any(scan.estimated for scan in latent.scans)
+        self.surprise = self.scale.judge(latent.stamp, float(score(error, float(doubt))), comparable)
         self.uncertainty = float(np.exp(float(doubt) / 2))
 
     def _state(self, stamp, belief, pose, velocity, commanded) -> WorldState:

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from latentworld.model import checkpoint
+from latentworld.training.depth import course as depth
 from latentworld.training.driving import course as driving
 from latentworld.training.driving import own_course as own_driving
 from latentworld.training.driving.own_drives import OwnRecordings
@@ -22,7 +23,7 @@ from latentworld.training.tasks import course as tasks
 from latentworld.training.trainer import Trainer
 from latentworld.types import LatentworldError
 
-COURSES: tuple[ModuleType, ...] = (driving, own_driving, scenes, tasks, objects)
+COURSES: tuple[ModuleType, ...] = (driving, own_driving, scenes, tasks, objects, depth)
 
 
 def recipe_named(name: str) -> tuple[Any, ModuleType]:
