@@ -15,6 +15,7 @@ from latentworld.types import MeasuredSpace, RangeScan
 
 CELL, SIDE = 0.05, 144  # metres a cell, cells a side
 OCCUPIED, FREE, MOST = 0.9, -0.5, 3.0  # evidence of a scan, and the most that is kept (log odds)
+GUESSED = 0.45  # evidence for occupied, of a scan that is estimated from colour
 IS_FREE, IS_OCCUPIED = -0.7, 0.5  # from where on it counts
 BEFORE, BEHIND = 0.02, 0.08  # metres about a range within which the thing is: its face, and some of what is behind it
 REACH = 3.5  # metres within which a scan is laid in
@@ -79,7 +80,8 @@ class MeasuredGrid:
         nearest = scan.nearest[sector]
         end = np.minimum(scan.far[sector], nearest - SHORT)
         change = np.where((away >= scan.near[sector]) & (away < end), FREE, 0.0)
-        change = np.where((away > nearest - BEFORE) & (away < nearest + BEHIND), OCCUPIED, change)
+        occupied = GUESSED if scan.estimated else OCCUPIED
+        change = np.where((away > nearest - BEFORE) & (away < nearest + BEHIND), occupied, change)
         evidence = self.evidence.ravel()
         evidence[inside] = np.clip(evidence[inside] + change, -MOST, MOST)
         self.evidence = evidence.reshape(SIDE, SIDE)
