@@ -19,6 +19,7 @@ from latentworld.perception.range_scan import range_scan
 from latentworld.robot import Mount
 from latentworld.sim import World
 from latentworld.training.depth.collect import EXACT
+from latentworld.training.driving.drivers import free_distance, random_point
 from latentworld.types import Frame, LatentworldError
 
 ROOM = 1_680_100  # a seed that no training has seen
@@ -92,6 +93,12 @@ def test_a_drop_ends_the_ground_without_a_thing():
     assert np.allclose(scan.far, before.far) and (scan.far > 0).any()
 
 
+def pose_in(world, rng):
+    """x, y, yaw at which a base could stand."""
+    points = np.array([random_point(world, rng) for _ in range(60)])
+    return np.append(points[np.argmax(free_distance(world, points) > 0.3)], rng.uniform(-np.pi, np.pi))
+
+
 @pytest.mark.parametrize("name", ["turtlebot4", "trials/service", "trials/fisheye", "latentworld"])
 def test_shipped_estimator_in_rooms_never_seen(name):
     """Against exact depth of the same pictures, through the cameras of robots that ship."""
@@ -99,12 +106,12 @@ def test_shipped_estimator_in_rooms_never_seen(name):
     camera = replace(described.camera, depth=EXACT)
     exact = replace(described, cameras=(camera,))
     colour = replace(described, cameras=(replace(camera, depth=None),))
-    apart, missed, columns = [], 0, 0
+    apart, missed, columns, rng = [], 0, 0, np.random.default_rng(0)
     world = World(ROOM, image_size=min(320, camera.intrinsics.width), robot=exact)
     estimate = EstimatedDepth(depth_estimator(), CanonicalView(colour))
-    for seed in range(ROOM, ROOM + 12):
-        world.reset(seed)
-        frame = world.frame()
+    for seed in np.repeat(range(ROOM, ROOM + 16), 5):
+        world.reset(int(seed))
+        frame = world.view(pose_in(world, rng))
         measured = range_scan(frame, exact)
         _, frames, (scan,) = estimate.look([replace(frame, depth=None)])
         assert np.isfinite(frames[0].depth).any()
@@ -114,7 +121,7 @@ def test_shipped_estimator_in_rooms_never_seen(name):
         missed += int((scan.far > measured.nearest + 0.3)[there].sum())
         columns += int(there.sum())
     world.close()
-    assert columns > 100 and len(apart) > 0.7 * columns
+    assert columns > 100 and len(apart) > 0.65 * columns
     assert np.median(apart) < 0.15 and missed < 0.15 * columns
 
 
