@@ -46,6 +46,32 @@ def test_a_box_ahead_is_measured_where_it_is(name):
     assert not scan.far[:10].any()  # behind it nothing was measured
 
 
+@pytest.mark.parametrize("name", ROBOTS)
+def test_ground_before_a_thing_without_depth_alone_is_free(name):
+    """Black or shiny things give no depth. The wall behind one says nothing about the ground before that wall."""
+    robot = robot_file.load(name)
+    world, empty = box_ahead(robot, 1.6), box_ahead(robot, 9.0)
+    frame, without = world.frame(), empty.frame()
+    world.close(), empty.close()
+    box = np.abs(frame.depth - without.depth) > 0.1
+    box[: frame.depth.shape[0] // 3] = False  # what can be seen above it
+    scan = range_scan(replace(without, depth=np.where(box, 0, without.depth).astype(np.float32)), robot)
+    middle = slice(SECTORS // 2 - 2, SECTORS // 2 + 2)
+    assert scan.far[middle].max() < 1.75 - scan.origin[0]
+
+
+def test_a_thing_nearer_than_the_camera_measures_frees_no_ground():
+    robot = robot_file.load("trials/holes")
+    world = box_ahead(robot, 3.0)
+    frame = world.frame()
+    world.close()
+    low = frame.depth.copy()
+    low[frame.depth.shape[0] // 3 :] = 0.0
+    scan = range_scan(replace(frame, depth=low), robot)
+    middle = slice(SECTORS // 2 - 2, SECTORS // 2 + 2)
+    assert not (scan.far[middle] > scan.near[middle]).any()
+
+
 def test_a_frame_without_depth_measures_nothing():
     robot = robot_file.load()
     world = World(VALIDATION_SEEDS)

@@ -19,6 +19,7 @@ HEADROOM = 0.05  # metres above a base that must be free
 BAND = 0.12  # metres above the floor: nearer than where a camera sees as low as that, it may miss something
 TOGETHER = 0.12  # metres within which a second pixel must lie, or the nearest one counts as an error
 FARTHEST = 5.0  # metres: beyond it depth cameras say too little
+GAP = 0.07  # radians of elevation without depth, from which on something may stand there that gives none
 
 
 def range_scan(frame: Frame, robot: Robot) -> RangeScan | None:
@@ -73,13 +74,21 @@ class _Table:
         mount = camera.mount if depth.registered else depth.mount or camera.mount
         x, y, rise = mount.rotation.astype(np.float32) @ directions
         sectors = sector(np.arctan2(y, x)).astype(np.uint16)  # numbers as small are sorted by radix
-        order = np.argsort(sectors, kind="stable")
+        elevation = np.arctan2(rise, np.hypot(x, y))
+        order = np.lexsort((elevation, sectors))
         self._pixels, sectors = pixels[order], sectors[order]
         self._away = np.hypot(x, y)[order]  # metres along the ground per metre
-        self._rise = rise[order]
+        self._rise, elevation = rise[order], elevation[order]
         self._first = np.flatnonzero(np.diff(sectors.astype(np.int32), prepend=-1))
         self._sectors = sectors[self._first].astype(np.int64)
         self._group = np.repeat(np.arange(len(self._sectors)), np.diff([*self._first, len(sectors)]))
+        # One number that grows with the sector and, in it, with elevation. Pixels count from the lowest that would show
+        # the floor: nearer than ``least`` it gives no depth.
+        self._order = (2 * np.pi * self._group + elevation).astype(np.float64)
+        shows = (self._rise >= 0) | (mount.z > -1.1 * depth.least * self._rise)
+        self._lowest = np.minimum.reduceat(np.where(shows, self._order, np.inf), self._first)[self._group]
+        steps = np.diff(elevation)[np.diff(self._group) == 0]
+        self._gap = max(GAP, 2.5 * float(np.median(steps[steps > 1e-4], axis=0))) if len(steps) else GAP
         self._height, self._top, self.origin = np.float32(mount.z), np.float32(top), mount.position[:2]
         # Where the lowest ray of a sector has come down to BAND.
         with np.errstate(divide="ignore"):
@@ -105,9 +114,11 @@ class _Table:
         second = np.add.reduceat((standing < nearest[self._group] + TOGETHER).astype(np.int32), self._first) > 1
         edge = np.minimum.reduceat(edge, self._first)
         blocked = np.minimum(nearest, edge)
-        ground = np.where(level & (away < blocked[self._group]), away, 0.0).astype(np.float32)
+        gapless = self._gapless(measured)
+        ground = np.where(level & gapless & (away < blocked[self._group]), away, 0.0).astype(np.float32)
         far = np.maximum.reduceat(ground, self._first)
-        far = np.where(np.isfinite(nearest) & (nearest <= edge), nearest, far)
+        reached = np.logical_or.reduceat(gapless & (standing == nearest[self._group]), self._first)
+        far = np.where(np.isfinite(nearest) & (nearest <= edge) & reached, nearest, far)
         out = RangeScan(
             self.origin,
             np.full(SECTORS, np.inf, np.float32), np.full(SECTORS, np.inf, np.float32), np.zeros(SECTORS, np.float32),
@@ -115,6 +126,14 @@ class _Table:
         out.nearest[self._sectors] = np.where(second, nearest, np.inf)
         out.near[self._sectors], out.far[self._sectors] = self._near, far
         return out
+
+    def _gapless(self, measured: np.ndarray) -> np.ndarray:
+        """(N,) bool: pixels up to which, from the lowest of their sector, depth has no gap."""
+        known = np.where(measured, self._order, -np.inf)
+        before = np.maximum.accumulate(np.append(-np.inf, known[:-1]))
+        gap = measured & (self._order - np.maximum(before, self._lowest) > self._gap)
+        first = np.minimum.reduceat(np.where(gap, self._order, np.inf), self._first)
+        return measured & (self._order < first[self._group])
 
 
 @lru_cache(maxsize=16)

@@ -18,6 +18,7 @@ OCCUPIED, FREE, MOST = 0.9, -0.5, 3.0  # evidence of a scan, and the most that i
 GUESSED = 0.45  # evidence for occupied, of a scan that is estimated from colour
 IS_FREE, IS_OCCUPIED = -0.7, 0.5  # from where on it counts
 BEFORE, BEHIND = 0.02, 0.08  # metres about a range within which the thing is: its face, and some of what is behind it
+DEEP, PRESUMED = 0.25, 0.6  # metres that things are deep, presumably, until it is seen; evidence for that
 REACH = 3.5  # metres within which a scan is laid in
 SHORT = 0.03  # metres before a thing up to which the ground is free
 
@@ -83,7 +84,9 @@ class MeasuredGrid:
         occupied = GUESSED if scan.estimated else OCCUPIED
         change = np.where((away > nearest - BEFORE) & (away < nearest + BEHIND), occupied, change)
         evidence = self.evidence.ravel()
-        evidence[inside] = np.clip(evidence[inside] + change, -MOST, MOST)
+        known = evidence[inside]
+        change = np.where((change == 0) & (known == 0) & (away > nearest) & (away < nearest + DEEP), PRESUMED, change)
+        evidence[inside] = np.clip(known + change, -MOST, MOST)
         self.evidence = evidence.reshape(SIDE, SIDE)
 
     def _stand(self, pose: np.ndarray) -> None:
