@@ -14,7 +14,7 @@ from latentworld.robot import Lidar, Mount
 from latentworld.ros.codecs import latent_from_message, latent_to_message, state_from_message, state_to_message
 from latentworld.sim.episode import Episode
 from latentworld.sim.furniture import Part, Shape
-from latentworld.sim.room import VALIDATION_SEEDS, Obstacle, Room
+from latentworld.sim.room import VALIDATION_SEEDS, Ledge, Obstacle, Room
 from latentworld.sim.world import World
 from latentworld.tracking.measured_space import MeasuredGrid
 from latentworld.training.driving.drivers import PathFollower
@@ -58,6 +58,24 @@ def test_ground_before_a_thing_without_depth_alone_is_free(name):
     scan = range_scan(replace(without, depth=np.where(box, 0, without.depth).astype(np.float32)), robot)
     middle = slice(SECTORS // 2 - 2, SECTORS // 2 + 2)
     assert scan.far[middle].max() < 1.75 - scan.origin[0]
+
+
+@pytest.mark.parametrize("ahead", [0.5, 1.2, 2.2])
+@pytest.mark.parametrize("name", [*ROBOTS, "racecar", "trials/service"])
+def test_ground_is_free_up_to_a_ledge_and_not_beyond(name, ahead):
+    """Beyond it lie a lower strip and the wall, whose lower part is as high as the floor nearly is."""
+    robot = robot_file.load(name)
+    world = World(0, robot=robot, image_size=min(320, robot.camera.intrinsics.width))
+    room = Room(0, (8.0, 8.0), (), Ledge(0, 1, 1.0, 3.0))
+    world.begin(Episode(room, np.array([3.0 - ahead, 0.0, 0.0]), np.array([-1.0, 0, 0]), np.zeros((1, 2)), False))
+    scan = range_scan(world.frame(), robot)
+    world.close()
+    middle, away, height = slice(SECTORS // 2 - 5, SECTORS // 2 + 5), ahead - scan.origin[0], robot.camera.mount.z
+    if scan.near[middle].max() * height / (height - 0.12) < away:  # else all that it sees of the floor is beyond
+        assert np.median(scan.far[middle]) < away + 0.1
+        if ahead < 1 or height > 1:  # else it sees too flat how much lower that is
+            seen = scan.ledge[middle][np.isfinite(scan.ledge[middle])]
+            assert len(seen) >= 7 and np.median(seen) == pytest.approx(away, abs=0.1)
 
 
 def test_a_thing_nearer_than_the_camera_measures_frees_no_ground():

@@ -87,13 +87,15 @@ class RangeScan:
 
     origin: (2,) metres, of the sensor over the ground, in ``base_link``. nearest: (S,) metres from there to the first
     thing that stands, infinite where none was met. near, far: (S,) metres between which the ground is free, as long as
-    no thing is nearer; far is 0 where nothing was measured. estimated: from colour, not measured.
+    no thing is nearer; far is 0 where nothing was measured. ledge: (S,) metres to the first edge beyond which the ground
+    lies lower, infinite where none was seen. estimated: from colour, not measured.
     """
 
     origin: np.ndarray
     nearest: np.ndarray
     near: np.ndarray
     far: np.ndarray
+    ledge: np.ndarray
     estimated: bool = False
 
     def points(self) -> np.ndarray:

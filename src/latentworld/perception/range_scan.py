@@ -20,6 +20,7 @@ BAND = 0.12  # metres above the floor: nearer than where a camera sees as low as
 TOGETHER = 0.12  # metres within which a second pixel must lie, or the nearest one counts as an error
 FARTHEST = 5.0  # metres: beyond it depth cameras say too little
 GAP = 0.07  # radians of elevation without depth, from which on something may stand there that gives none
+JUMP = 0.15  # metres, and 2.5 rows of pixels, by which floor may lie beyond the floor before it: more is a ledge's
 
 
 def range_scan(frame: Frame, robot: Robot) -> RangeScan | None:
@@ -56,7 +57,8 @@ def scan_of_lidar(ranges: np.ndarray, lidar: Lidar) -> RangeScan:
         clear = ranges >= lidar.least  # infinite: nothing as far as it reaches
     np.maximum.at(far, sector(bearing[clear]), np.minimum(ranges[clear], lidar.most))
     near = np.full(SECTORS, lidar.least, np.float32)
-    return RangeScan(lidar.mount.position[:2], nearest.astype(np.float32), near, far.astype(np.float32))
+    no_ledge = np.full(SECTORS, np.inf, np.float32)
+    return RangeScan(lidar.mount.position[:2], nearest.astype(np.float32), near, far.astype(np.float32), no_ledge)
 
 
 def sector(bearing: np.ndarray) -> np.ndarray:
@@ -88,7 +90,8 @@ class _Table:
         shows = (self._rise >= 0) | (mount.z > -1.1 * depth.least * self._rise)
         self._lowest = np.minimum.reduceat(np.where(shows, self._order, np.inf), self._first)[self._group]
         steps = np.diff(elevation)[np.diff(self._group) == 0]
-        self._gap = max(GAP, 2.5 * float(np.median(steps[steps > 1e-4], axis=0))) if len(steps) else GAP
+        rows = 2.5 * float(np.median(steps[steps > 1e-4])) if (steps > 1e-4).any() else 0.0
+        self._gap, self._rows = max(GAP, rows), np.float32(rows)
         self._height, self._top, self.origin = np.float32(mount.z), np.float32(top), mount.position[:2]
         # Where the lowest ray of a sector has come down to BAND.
         with np.errstate(divide="ignore"):
@@ -110,29 +113,39 @@ class _Table:
             # Over an edge the line of sight leaves the ground nearer than where it ends.
             edge = np.where(below, away * self._height / np.maximum(self._height - height, 1e-3), np.inf)
         standing = np.where(stands, away, np.inf).astype(np.float32)
-        nearest = np.minimum.reduceat(standing, self._first)
-        second = np.add.reduceat((standing < nearest[self._group] + TOGETHER).astype(np.int32), self._first) > 1
-        edge = np.minimum.reduceat(edge, self._first)
-        blocked = np.minimum(nearest, edge)
-        gapless = self._gapless(measured)
-        ground = np.where(level & gapless & (away < blocked[self._group]), away, 0.0).astype(np.float32)
+        nearest, ledge = self._first_of(standing), self._first_of(edge)
+        known = self._known(measured, level, away)
+        blocked = np.minimum(*(np.minimum.reduceat(part, self._first) for part in (standing, edge)))
+        ground = np.where(level & known & (away < blocked[self._group]), away, 0.0).astype(np.float32)
         far = np.maximum.reduceat(ground, self._first)
-        reached = np.logical_or.reduceat(gapless & (standing == nearest[self._group]), self._first)
-        far = np.where(np.isfinite(nearest) & (nearest <= edge) & reached, nearest, far)
-        out = RangeScan(
-            self.origin,
-            np.full(SECTORS, np.inf, np.float32), np.full(SECTORS, np.inf, np.float32), np.zeros(SECTORS, np.float32),
-        )  # fmt: skip
-        out.nearest[self._sectors] = np.where(second, nearest, np.inf)
+        # Up to a thing's foot the ground is free, if nothing was missed on the way there.
+        seen = np.logical_or.reduceat(known & stands & (away == blocked[self._group]), self._first)
+        far = np.where(seen, blocked, far)
+        none, nothing = np.full(SECTORS, np.inf, np.float32), np.zeros(SECTORS, np.float32)
+        out = RangeScan(self.origin, none, none.copy(), nothing, none.copy())
+        out.nearest[self._sectors], out.ledge[self._sectors] = nearest, ledge
         out.near[self._sectors], out.far[self._sectors] = self._near, far
         return out
 
-    def _gapless(self, measured: np.ndarray) -> np.ndarray:
-        """(N,) bool: pixels up to which, from the lowest of their sector, depth has no gap."""
-        known = np.where(measured, self._order, -np.inf)
-        before = np.maximum.accumulate(np.append(-np.inf, known[:-1]))
-        gap = measured & (self._order - np.maximum(before, self._lowest) > self._gap)
-        first = np.minimum.reduceat(np.where(gap, self._order, np.inf), self._first)
+    def _first_of(self, away: np.ndarray) -> np.ndarray:
+        """Metres (sectors,) to the nearest pixel of each sector; a single one alone is an error."""
+        nearest = np.minimum.reduceat(away, self._first)
+        second = np.add.reduceat((away < nearest[self._group] + TOGETHER).astype(np.int32), self._first) > 1
+        return np.where(second, nearest, np.inf).astype(np.float32)
+
+    def _known(self, measured: np.ndarray, level: np.ndarray, away: np.ndarray) -> np.ndarray:
+        """(N,) bool: measured pixels up to which, from the lowest of their sector, nothing can have been missed: depth
+        has no gap in which something may stand, and the floor does not go on farther off, as it does beyond a ledge.
+        """
+        order = np.where(measured, self._order, -np.inf)
+        before = np.maximum.accumulate(np.append(-np.inf, order[:-1]))
+        end = measured & (self._order - np.maximum(before, self._lowest) > self._gap)
+        sector = FARTHEST * self._group
+        floor = np.maximum.accumulate(np.where(level, sector + away, 0.0))
+        last = np.append(0.0, floor[:-1]) - sector  # below 0: none yet in this sector
+        row = self._rows * (last**2 + self._height**2) / self._height
+        end |= level & (last > 0) & (away - last > JUMP + row)
+        first = np.minimum.reduceat(np.where(end, self._order, np.inf), self._first)
         return measured & (self._order < first[self._group])
 
 

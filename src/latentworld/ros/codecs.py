@@ -81,13 +81,13 @@ def latent_to_message(latent: Latent) -> msg.LatentObservation:
 
 def latent_from_message(message: msg.LatentObservation) -> Latent:
     vector = from_tensor(message.latent, "latent", None)
-    scans = tuple(RangeScan(row[:2], *row[3:].reshape(3, -1), bool(row[2])) for row in _rows_of_scans(message))
+    scans = tuple(RangeScan(row[:2], *row[3:].reshape(4, -1), bool(row[2])) for row in _rows_of_scans(message))
     return Latent(from_time(message.header.stamp), message.model_id, vector, message.encode_ms / 1e3, scans)
 
 
 def _scan_rows(scans: tuple[RangeScan, ...]) -> np.ndarray:
-    """(K, 3 + 3 S) float32, see LatentObservation.msg."""
-    rows = [np.concatenate([scan.origin, [scan.estimated], scan.nearest, scan.near, scan.far]) for scan in scans]
+    """(K, 3 + 4 S) float32, see LatentObservation.msg."""
+    rows = [np.concatenate([scan.origin, [scan.estimated], scan.nearest, scan.near, scan.far, scan.ledge]) for scan in scans]
     return np.array(rows, np.float32) if rows else np.zeros((0, 3), np.float32)
 
 
@@ -95,8 +95,8 @@ def _rows_of_scans(message: msg.LatentObservation) -> np.ndarray:
     if not message.scans.data:
         return np.zeros((0, 3), np.float32)
     rows = from_tensor(message.scans, "scans", None, None)
-    if rows.shape[1] % 3 or rows.shape[1] < 6:
-        raise LatentworldError(f"scans: expected (K, 3 + 3 S) numbers, got {rows.shape}")
+    if (rows.shape[1] - 3) % 4 or rows.shape[1] < 7:
+        raise LatentworldError(f"scans: expected (K, 3 + 4 S) numbers, got {rows.shape}")
     return rows
 
 

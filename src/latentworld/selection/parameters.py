@@ -67,7 +67,7 @@ class SelectionParameters:
         0.8, "cost of a metre by which the last heading leads astray, or a radian off at the goal", 0.0, 1e6
     )
     heading_power: int = parameter(1, "exponent of that cost", 1, 4)
-    contact_weight: float = parameter(4.0, "cost of a certain contact", 0.0, 1e6)
+    contact_weight: float = parameter(20.0, "cost of a certain contact", 0.0, 1e6)
     contact_power: int = parameter(1, "exponent of that cost", 1, 4)
     drop_weight: float = parameter(12.0, "cost of a certain drop", 0.0, 1e6)
     drop_power: int = parameter(1, "exponent of that cost", 1, 4)
@@ -85,7 +85,7 @@ class SelectionParameters:
         0.5, "cost of a metre by which opinions of the model differ, mean over the horizon", 0.0, 1e6
     )
     uncertainty_power: int = parameter(1, "exponent of that cost", 1, 4)
-    speed_weight: float = parameter(0.1, "cost of top speed where there is no room", 0.0, 1e6)
+    speed_weight: float = parameter(2.0, "cost of top speed where there is no room", 0.0, 1e6)
     speed_power: int = parameter(1, "exponent of that cost", 1, 4)
     surprise_weight: float = parameter(
         0.05, "cost of top speed for each order of magnitude by which a frame is rarer than p = 0.01", 0.0, 1e6

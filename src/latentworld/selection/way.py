@@ -15,6 +15,7 @@ from latentworld.types import FreeSpace
 
 Beyond = Callable[[np.ndarray, np.ndarray], np.ndarray]
 CONTACT = 24.0  # metres that a metre counts for, more, where contact is certain: what the contact critic would say
+BLOCKED = 100.0  # metres that a metre counts for, more, where there certainly is no room for the base
 LEAST = 0.02  # metres, of the spread of a clearance
 
 
@@ -40,8 +41,8 @@ class WayToGoal:
         x = space.origin[0] + space.cell * np.arange(columns)
         straight = np.hypot(x[None] - self.goal[0], y[:, None] - self.goal[1])
         room = space.clearance
-        tail = 0.5 * np.exp(-np.abs(room - margin) / np.maximum(space.uncertainty, LEAST))  # of a Laplace distribution
-        price = 1 + CONTACT * np.where(room < margin, 1 - tail, tail)
+        touches, blocked = (_less(room, least, np.maximum(space.uncertainty, LEAST)) for least in (margin, 0.0))
+        price = 1 + CONTACT * touches + BLOCKED * np.maximum(2 * blocked - 1, 0)
         distance = np.full((rows, columns), np.inf)
         edge = 0.75 * space.cell
         inside = straight <= edge
@@ -76,6 +77,12 @@ class WayToGoal:
 
 def _straight(points: np.ndarray, goal: np.ndarray) -> np.ndarray:
     return np.hypot(*(points - goal).T)
+
+
+def _less(median: np.ndarray, than: float, spread: np.ndarray) -> np.ndarray:
+    """Probability that what has this median and spread of a Laplace distribution is less."""
+    tail = 0.5 * np.exp(-np.abs(median - than) / spread)
+    return np.where(median < than, 1 - tail, tail)
 
 
 def _relax(distance: np.ndarray, price: np.ndarray) -> np.ndarray:

@@ -24,10 +24,11 @@ SHORT = 0.03  # metres before a thing up to which the ground is free
 
 
 class MeasuredGrid:
-    """Keeps the grid of one robot."""
+    """Keeps the grid of one robot. Ledges are occupied, as things are: the base must keep off either."""
 
-    def __init__(self, base: Base) -> None:
-        self._discs = base.discs
+    def __init__(self, base: Base, presume: bool = True) -> None:
+        """presume: that things are ``DEEP``, where nothing of the ground behind their faces was seen yet."""
+        self._discs, self._presume = base.discs, presume
         line = np.arange(SIDE) - SIDE // 2
         self._row, self._column = np.meshgrid(line, line, indexing="ij")
         self.reset()
@@ -78,14 +79,16 @@ class MeasuredGrid:
         x, y, away = x.ravel()[inside], y.ravel()[inside], away.ravel()[inside]
         count = len(scan.nearest)
         sector = np.floor(((np.arctan2(y, x) - pose[2]) / (2 * np.pi) + 0.5) * count).astype(np.int64) % count
-        nearest = scan.nearest[sector]
+        nearest = np.minimum(scan.nearest, scan.ledge)[sector]
         end = np.minimum(scan.far[sector], nearest - SHORT)
         change = np.where((away >= scan.near[sector]) & (away < end), FREE, 0.0)
         occupied = GUESSED if scan.estimated else OCCUPIED
         change = np.where((away > nearest - BEFORE) & (away < nearest + BEHIND), occupied, change)
         evidence = self.evidence.ravel()
         known = evidence[inside]
-        change = np.where((change == 0) & (known == 0) & (away > nearest) & (away < nearest + DEEP), PRESUMED, change)
+        if self._presume:
+            deep = (change == 0) & (known == 0) & (away > nearest) & (away < nearest + DEEP)
+            change = np.where(deep, PRESUMED, change)
         evidence[inside] = np.clip(known + change, -MOST, MOST)
         self.evidence = evidence.reshape(SIDE, SIDE)
 

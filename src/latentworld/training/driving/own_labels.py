@@ -10,6 +10,7 @@ not, something moved, nobody saw when, and nothing is said. Where there was but 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -38,7 +39,7 @@ def free_space_labels(
     for scan, pose in zip(scans, poses, strict=True):
         before.append(np.round(ground.observe(scan, pose) * STEPS).astype(np.int8))
     labels, ground = np.full((len(poses), count, 4), np.nan, np.float16), _Map(poses, base)
-    read = MeasuredGrid(base)
+    read = MeasuredGrid(base, presume=False)
     for row in reversed(range(len(poses))):
         evidence = _agreed(before[row] / np.float32(STEPS), ground.observe(scans[row], poses[row]))
         points = label_points(rng, count)
@@ -56,7 +57,7 @@ class _Map:
         self._first = cells.min(0) - SIDE // 2
         width, height = cells.max(0) - self._first + SIDE // 2
         self._evidence = np.zeros((height, width), np.float32)
-        self._around = MeasuredGrid(base)
+        self._around = MeasuredGrid(base, presume=False)
 
     def observe(self, scan: RangeScan, pose: np.ndarray) -> np.ndarray:
         """Take in a scan. Returns the evidence (SIDE, SIDE) around the robot."""
@@ -64,7 +65,7 @@ class _Map:
         part = self._evidence[row : row + SIDE, column : column + SIDE]
         self._around.observe((), pose)  # scrolls there
         self._around.evidence = part.copy()
-        self._around.observe((scan,), pose)
+        self._around.observe((replace(scan, ledge=np.full_like(scan.ledge, np.inf)),), pose)  # ledges are no things
         part[:] = self._around.evidence
         return self._around.evidence
 
