@@ -16,7 +16,8 @@ from latentworld.sim.episode import Episode
 from latentworld.sim.furniture import Part, Shape
 from latentworld.sim.room import VALIDATION_SEEDS, Ledge, Obstacle, Room
 from latentworld.sim.world import World
-from latentworld.tracking.measured_space import MeasuredGrid
+from latentworld.tracking.measured_space import CELL, SIDE, MeasuredGrid
+from latentworld.tracking.stall import Stall
 from latentworld.training.driving.drivers import PathFollower
 from latentworld.types import Action, LatentworldError, MeasuredSpace
 
@@ -169,3 +170,22 @@ def test_a_drive_measures_where_things_stand_and_messages_carry_it():
     scans = latent_from_message(latent_to_message(latent)).scans
     assert len(scans) == 1 and np.allclose(scans[0].points(), latent.scans[0].points(), atol=1e-5)
     world.close()
+
+
+def test_what_holds_the_base_up_is_marked_though_it_was_not_seen():
+    base = robot_file.load().base
+    grid, stall, marked = MeasuredGrid(base), Stall(), []
+    grid.observe((), np.zeros(3))
+    for tick in range(20):
+        moves = 0.5 if tick < 5 else 0.0
+        way = stall.direction(tick * 10**8, np.array([moves, 0, 0]), np.array([0.5, 0, 0]))
+        marked.append(way is not None)
+        if way is not None:
+            grid.touch(np.zeros(3), way)
+    assert not any(marked[:13]) and all(marked[13:]), "for 0.8 s it may be about to start"
+    space = grid.space()
+    middle = SIDE // 2
+    ahead, behind = space.clearance[middle, middle + 3 :], space.clearance[middle, : middle - 3]
+    assert ahead.min() == 0 and behind.min() > 0.3
+    assert space.clearance[middle, middle] >= base.discs[0, 2] - CELL, "where it stands, the ground is free"
+    assert stall.direction(3 * 10**9, np.zeros(3), np.zeros(3)) is None, "standing is no stall"

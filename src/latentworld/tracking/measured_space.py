@@ -19,6 +19,7 @@ GUESSED = 0.45  # evidence for occupied, of a scan that is estimated from colour
 IS_FREE, IS_OCCUPIED = -0.7, 0.5  # from where on it counts
 BEFORE, BEHIND = 0.02, 0.08  # metres about a range within which the thing is: its face, and some of what is behind it
 DEEP, PRESUMED = 0.25, 0.6  # metres that things are deep, presumably, until it is seen; evidence for that
+RIM, ASIDE = 0.1, 0.5  # metres before the base in which what it touches lies; least cosine of the angle off its way
 REACH = 3.5  # metres within which a scan is laid in
 SHORT = 0.03  # metres before a thing up to which the ground is free
 
@@ -43,6 +44,22 @@ class MeasuredGrid:
         self._scroll(pose)
         for scan in scans:
             self._lay(scan, pose)
+        self._stand(pose)
+
+    def touch(self, pose: np.ndarray, way: np.ndarray) -> None:
+        """The base at ``pose`` can't go on in the direction ``way`` (2,), a unit vector in its frame: something stands
+        there that was not seen. Most likely on ground of which nothing is known; else it is glass, or too low or thin.
+        """
+        c, s = np.cos(pose[2]), np.sin(pose[2])
+        touched = np.zeros(self.evidence.shape, bool)
+        for x, y, radius in self._discs:
+            middle = (pose[:2] + [c * x - s * y, s * x + c * y]) / CELL - self._middle
+            right, up = (self._column - middle[0]) * CELL, (self._row - middle[1]) * CELL
+            away = np.hypot(right, up)
+            along = right * (c * way[0] - s * way[1]) + up * (s * way[0] + c * way[1])
+            touched |= (away > radius - CELL / 2) & (away < radius + RIM) & (along > ASIDE * away)
+        unknown = touched & (self.evidence > IS_FREE)
+        self.evidence[unknown if unknown.any() else touched] = MOST
         self._stand(pose)
 
     def space(self) -> MeasuredSpace | None:

@@ -12,6 +12,7 @@ from latentworld.robot import Robot
 from latentworld.tracking.calibration import Calibration, is_the_models_own
 from latentworld.tracking.history import History, pose_at
 from latentworld.tracking.measured_space import MeasuredGrid
+from latentworld.tracking.stall import Stall
 from latentworld.tracking.surprise import VIOLATION, SurpriseScale, score
 from latentworld.types import (
     Action,
@@ -56,7 +57,7 @@ class WorldStateTracker:
     def reset(self) -> None:
         """Know nothing: call when the robot was carried elsewhere."""
         self.belief: Belief = self.model.start()
-        self.ground = MeasuredGrid(self.base)
+        self.ground, self.stall = MeasuredGrid(self.base), Stall()
         self.measured: MeasuredSpace | None = None
         self.odometries, self.actions = History(), History()
         self.observed: int | None = None  # stamp of the newest frame in the belief
@@ -96,6 +97,9 @@ class WorldStateTracker:
             self.belief = self.model.update(self.belief, came, self.model.map.view(came), motion)
         if latent.scans:
             self.ground.observe(latent.scans, pose)
+            way = self.stall.direction(latent.stamp, np.asarray(velocity), np.asarray(commanded))
+            if way is not None:
+                self.ground.touch(pose, way)
             self.measured = self.ground.space()
         self.observed, self.pose = latent.stamp, pose
         return self._state(latent.stamp, self.belief, pose, velocity, commanded), self.surprise
