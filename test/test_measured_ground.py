@@ -8,6 +8,7 @@ import torch
 
 from latentworld import robot_file
 from latentworld.agent import Agent
+from latentworld.consequence.engine import below_zero
 from latentworld.consequence.measured_ground import MeasuredGround
 from latentworld.perception.range_scan import SECTORS, range_scan, scan_of_lidar
 from latentworld.robot import Lidar, Mount
@@ -145,9 +146,22 @@ def test_measured_obstacles_are_met_and_believed_ones_only_where_nothing_was_see
     ground = MeasuredGround(MeasuredSpace(clearance, unseen, np.array([-1.0, -1.0]), 0.05), torch.zeros(3))
     points, now = torch.tensor([[0.0, 0.0], [0.3, 0.1], [0.0, 0.2], [5.0, 0.0]]), torch.zeros(())
     believed = torch.tensor([0.1, 0.45, 0.9, 0.7])
-    fused, spread = ground.fuse(points, now, believed, torch.full((4,), 0.2))
+    fused, spread = ground.fuse(points, now, believed, torch.full((4,), 0.2), 0.1)
     assert fused.tolist() == pytest.approx([0.4, 0.45, 0.5, 0.7], abs=1e-5)
-    assert (spread < 0.1).tolist() == [True, False, True, False]
+    assert spread[:2].tolist() == pytest.approx([0.03, 0.035], abs=1e-4), "nothing stands before unseen ground"
+    assert spread[3] == pytest.approx(0.2)
+
+
+def test_what_is_believed_may_be_touched_before_what_was_measured():
+    clearance, unseen = np.full((41, 41), 0.5, np.float32), np.zeros((41, 41), np.float32)
+    ground = MeasuredGround(MeasuredSpace(clearance, unseen, np.array([-1.0, -1.0]), 0.05), torch.zeros(3))
+    radius, believed, spread = 0.2, torch.tensor([0.6, 0.6, 0.3]), torch.tensor([0.3, 0.02, 0.1])
+    fused, told = ground.fuse(torch.zeros(3, 2), torch.zeros(()), believed, spread, radius)
+    assert fused.tolist() == pytest.approx([0.5, 0.5, 0.3])
+    touched = below_zero(fused - radius, told)
+    alone = below_zero(believed - radius, spread)
+    assert touched[0] == pytest.approx(float(alone[0]), abs=1e-4) and touched[2] == pytest.approx(float(alone[2]))
+    assert touched[1] == pytest.approx(float(below_zero(torch.tensor(0.3), torch.tensor(0.03))), abs=1e-6)
 
 
 def test_a_drive_measures_where_things_stand_and_messages_carry_it():

@@ -106,7 +106,7 @@ class RolloutEngine:
         clearance, ledge = field[..., 0], field[..., 2]
         if prepared.ground is not None:
             ahead = dt * torch.arange(1, len(points) + 1, device=points.device)[:, None, None]
-            clearance, spread = prepared.ground.fuse(points, ahead, clearance, spread)
+            clearance, spread = prepared.ground.fuse(points, ahead, clearance, spread, self.radii)
         clearance, ledge = clearance - self.radii, ledge - self.radii
         contact = below_zero(clearance, spread)
         # Half of a disc may hang over an edge before the body tips.

@@ -25,17 +25,27 @@ class MeasuredGround:
         self.pose, self.scale = pose, 2 / (cells - 1) / space.cell
         self.first = pose.new_tensor(space.origin)
 
-    def fuse(self, points: Tensor, ahead: Tensor, clearance: Tensor, spread: Tensor) -> tuple[Tensor, Tensor]:
+    def fuse(
+        self, points: Tensor, ahead: Tensor, clearance: Tensor, spread: Tensor, radius: Tensor | float
+    ) -> tuple[Tensor, Tensor]:
         """Clearance at points (..., 2), as believed, with its spread (...), metres -> the same with what was measured.
-        ahead: seconds from now, of a shape that fits (...).
+        ahead: seconds from now; radius: metres of the body at each point; both of a shape that fits (...).
 
-        An obstacle is one that was measured, or one that is believed where nothing was seen. Ledges are left to belief:
-        from a low camera the ground beyond an edge looks like ground.
+        An obstacle is one that was measured, or one that is believed where nothing was seen. The spread is such that
+        the probability of touching is that of whichever of the two is likelier to be touched: what was measured is
+        nearer, but what is believed may be nearer still. Ledges are left to belief: from a low camera the ground beyond
+        an edge looks like ground.
         """
         measured, unseen = self._at(points)
         unseen = unseen - PATIENCE * ahead
         fused = torch.minimum(measured, torch.maximum(clearance, unseen))
-        return fused, torch.where(fused == clearance, spread, SPREAD)
+        over, beyond = fused - radius, (unseen - radius).clamp(min=1e-6)
+        # Laplace tails of the same height: exp(-over / told) = exp(-(clearance - radius) / spread), but none before
+        # what is unseen begins.
+        told = spread * over / (clearance - radius).clamp(min=1e-6)
+        told = torch.where(over > 0, torch.minimum(told, SPREAD * over / beyond), spread)
+        believed = (clearance > unseen) & ((over > 0) | (fused == clearance))
+        return fused, torch.where(believed, told, SPREAD).clamp(min=SPREAD)
 
     def _at(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Metres from points (..., 2) to the nearest measured thing, and to unseen ground."""

@@ -103,7 +103,7 @@ class MeasuredGrid:
         change = np.where((away > nearest - BEFORE) & (away < nearest + BEHIND), occupied, change)
         evidence = self.evidence.ravel()
         known = evidence[inside]
-        if self._presume:
+        if self._presume and not scan.estimated:
             deep = (change == 0) & (known == 0) & (away > nearest) & (away < nearest + DEEP)
             change = np.where(deep, PRESUMED, change)
         evidence[inside] = np.clip(known + change, -MOST, MOST)
