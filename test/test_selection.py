@@ -210,6 +210,51 @@ def test_critics_have_weights_and_powers_and_are_not_negative():
     assert np.allclose(total, sum(costs.values()))
 
 
+def test_a_contact_counts_by_place_and_not_by_time():
+    simulator, goal = OpenFloor(), np.array([3.0, 0.0, 0.0])
+    speeds = np.zeros((4, P.horizon, 2), np.float32)
+    speeds[1, :, 0], speeds[2, :, 0], speeds[3, :, 0] = 0.05, 0.1, 0.4
+    imagined = simulator.simulate(state(), speeds, P.dt)
+    risk = np.where((imagined.poses[..., 0] > 0.02) & (imagined.poses[..., 0] < 0.3), 0.2, 0.0).astype(np.float32)
+    way = WayToGoal(simulator.free_space(state()), goal, 0.1)
+    scene = Scene(state(), speeds, replace(imagined, contact=risk), goal, way, P)
+    stands, creeps, slow, fast = critics()["contact"](scene)
+    assert stands == 0 and creeps < slow < 0.35, "the same place, as far as each goes"
+    assert fast == pytest.approx(slow, rel=0.2), "to rush by makes it no less likely"
+    everywhere = critics()["contact"](scene._replace(consequences=replace(imagined, contact=np.full_like(risk, 0.2))))
+    assert everywhere[0] == pytest.approx(0.2), "where it stands, it touches something or not"
+    assert everywhere[3] > 2 * everywhere[0], "on a long way each place is another trial"
+
+
+def test_the_way_does_not_lead_through_a_gap_that_is_too_narrow():
+    clearance = np.full((24, 24), 0.5)
+    clearance[12, :22] = -0.05  # a wall with a gap at its end, and a slit that is too narrow at the other one
+    clearance[12, 1] = -0.01
+    space = FreeSpace(clearance, np.full((24, 24), 0.01), np.array([-2.0, -2.3]), 0.2)
+    way = WayToGoal(space, np.array([-1.8, 1.0]), 0.08)
+    assert way(np.array([[-1.8, -0.9]]))[0] > 8.0, "through the slit it would be two metres"
+
+
+def test_arriving_is_worth_more_the_longer_it_hovers():
+    """Beside the goal something may stand: P(contact) rises from 0.05 to 0.1 over the last 0.3 m."""
+
+    class Cornered(OpenFloor):
+        def simulate(self, state, candidates, dt, latents=False):
+            imagined = super().simulate(state, candidates, dt)
+            near = np.clip(1 - np.hypot(imagined.poses[..., 0] - 1, imagined.poses[..., 1]) / 0.35, 0, 1)
+            return replace(imagined, contact=(0.05 + 0.05 * near).astype(np.float32))
+
+    selector, goal, pose, arrived = ActionSelector(Cornered()), pose_goal(1.0, 0.0, 0.2), np.zeros(3), None
+    for tick in range(200):
+        plan = selector.select(state(1 + 0.1 * tick, pose=tuple(pose)), goal, 1.0)
+        if plan.status == PlanStatus.GOAL_REACHED:
+            arrived = tick
+            break
+        linear, angular = plan.sequence.values[0]
+        pose += 0.1 * np.array([linear * np.cos(pose[2]), linear * np.sin(pose[2]), angular])
+    assert arrived is not None, f"it still stands at {pose.round(2)}"
+
+
 def test_shifted_plans_line_up_in_time():
     values = np.arange(10, dtype=np.float32)[:, None].repeat(2, 1)
     assert np.allclose(shifted(values, 0.2, 0.3)[:5, 0], [1.5, 2.5, 3.5, 4.5, 5.5])

@@ -37,6 +37,7 @@ from latentworld.types import (
 
 MARGIN = 0.6  # share of the deadline after which no iteration may still run: a busy machine makes the next one longer
 CLOSE = 0.5  # share of the tolerance to which it drives at first: odometry drifts, and places are known roughly
+HOVERING, URGENT = 4.0, 4.0  # seconds about a goal without arriving, until arriving is worth so much more
 SETTLING = 1.5  # seconds about a goal pose in which that eases to the whole tolerance
 KEPT = 0.5  # of the probability from which on a place is driven to, down to which it goes on: turning back costs time
 LIKELY = 0.5  # probability that counts as arrived where looking on tells no more
@@ -71,7 +72,7 @@ class ActionSelector:
         self.wariness, self.explorer = Wariness(self.parameters), Explorer(self.parameters)
         self.impasses = Impasses()
         self.retreat, self.patience = Retreat(self.parameters), Patience(self.parameters.arrival_patience)
-        self.settling = Patience(SETTLING)
+        self.settling, self.hovering = Patience(SETTLING), Patience(HOVERING)
         self.seeds = seed_plans(self.parameters, self.base.kind)
         self.graph = KeyframeGraph()
         self.reset()
@@ -89,6 +90,7 @@ class ActionSelector:
         self._way: WayToGoal | None = None  # of the last plan
         self.patience.reset()
         self.settling.reset()
+        self.hovering.reset()
         if self.locator:
             self.locator.reset()
 
@@ -175,13 +177,16 @@ class ActionSelector:
         )
         if goal.kind in (GoalKind.POSE, GoalKind.MEMORY):  # others look about themselves on the way
             self.impasses.watch(state, way)
+        urgency = 1.0
+        if goal.kind in (GoalKind.POSE, GoalKind.MEMORY):
+            urgency += URGENT * self.hovering.used(state, target)
         latent = look = None
         if goal.latent is not None:
             latent, look = goal.latent.vector, lambda poses: self.simulator.look(state, poses, p.horizon * p.dt)
 
         def evaluate(batch: np.ndarray) -> tuple[np.ndarray, Consequences]:
             imagined = self._imagine(state, batch)
-            costs, total = weigh(Scene(state, batch, imagined, target, way, p, latent, look), self.critics)
+            costs, total = weigh(Scene(state, batch, imagined, target, way, p, latent, look, urgency), self.critics)
             return total, _judged(imagined, costs, total)
 
         seeds, mean = self.seeds, np.zeros((p.horizon, len(self.axes)), np.float32)

@@ -16,7 +16,8 @@ class Scene(NamedTuple):
     """All that a critic may look at. candidates: (K, H, 2). goal: (3,) x, y, yaw in odom, yaw NaN where any will do.
 
     way: how far it is from anywhere to the goal, round what is in between. latent: (D,) of a goal image, and look:
-    poses (K, 3) in odom -> latents (K, D) that would be seen there; None where the goal is a pose.
+    poses (K, 3) in odom -> latents (K, D) that would be seen there; None where the goal is a pose. urgency: what it is
+    worth to arrive, 1 at first, more the longer it has stood about the goal without arriving.
     """
 
     state: WorldState
@@ -27,6 +28,7 @@ class Scene(NamedTuple):
     parameters: SelectionParameters
     latent: np.ndarray | None = None
     look: Callable[[np.ndarray], np.ndarray] | None = None
+    urgency: float = 1.0
 
 
 Critic = Callable[[Scene], np.ndarray]

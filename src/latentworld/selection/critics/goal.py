@@ -9,7 +9,7 @@ def goal(scene: Scene) -> np.ndarray:
     What touches something gets no farther: behind an obstacle no plan is nearer to the goal than in front of it.
     """
     distance = expected(scene.way(scene.consequences.poses[..., :2]), scene.consequences.contact)
-    return distance.mean(1) + distance[:, -1] + 0.5 * distance.min(1)
+    return scene.urgency * (distance.mean(1) + distance[:, -1] + 0.5 * distance.min(1))
 
 
 def expected(distance: np.ndarray, contact: np.ndarray) -> np.ndarray:

@@ -18,7 +18,9 @@ def heading(scene: Scene) -> np.ndarray:
     ahead = last[:, :2] + STEP * np.stack([np.cos(last[:, 2]), np.sin(last[:, 2])], -1)
     here, there = scene.way(last[:, :2]), scene.way(ahead)
     astray = np.minimum(1.0, here / NEAR) * np.clip(STEP + there - here, 0, 4 * STEP)
-    return astray if np.isnan(scene.goal[2]) else astray + _still_to_turn(poses, scene.goal).mean(1)
+    if np.isnan(scene.goal[2]):
+        return astray
+    return astray + scene.urgency * _still_to_turn(poses, scene.goal).mean(1)
 
 
 def _still_to_turn(poses: np.ndarray, goal: np.ndarray) -> np.ndarray:

@@ -98,7 +98,7 @@ RECIPES = {
             HELD_OUT_FLEET_VIEWS,
             (
                 Stage(4000, "all", clips=24, length=20, rate=8e-4),
-                Stage(500, "belief", clips=24, length=40, rate=5e-4),
+                Stage(500, "belief", clips=24, length=30, rate=5e-4),
                 Stage(1200, "appearance", clips=12, length=60, rate=1e-3),
             ),
             ModelConfig(uses_mask=True),
