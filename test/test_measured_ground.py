@@ -143,20 +143,21 @@ def test_what_went_away_is_forgotten_when_the_ground_is_seen_free():
 def test_measured_obstacles_are_met_and_believed_ones_only_where_nothing_was_seen():
     clearance = np.full((41, 41), 0.5, np.float32)
     unseen = np.full((41, 41), 0.4, np.float32)
-    ground = MeasuredGround(MeasuredSpace(clearance, unseen, np.array([-1.0, -1.0]), 0.05), torch.zeros(3))
+    ground = MeasuredGround(MeasuredSpace(clearance, unseen, unseen, np.array([-1.0, -1.0]), 0.05), torch.zeros(3))
     points, now = torch.tensor([[0.0, 0.0], [0.3, 0.1], [0.0, 0.2], [5.0, 0.0]]), torch.zeros(())
     believed = torch.tensor([0.1, 0.45, 0.9, 0.7])
-    fused, spread = ground.fuse(points, now, believed, torch.full((4,), 0.2), 0.1)
+    fused, spread, floor = ground.fuse(points, now, believed, torch.full((4,), 0.2), 0.1)
     assert fused.tolist() == pytest.approx([0.4, 0.45, 0.5, 0.7], abs=1e-5)
     assert spread[:2].tolist() == pytest.approx([0.03, 0.035], abs=1e-4), "nothing stands before unseen ground"
     assert spread[3] == pytest.approx(0.2)
+    assert floor.tolist() == pytest.approx([0.4, 0.4, 0.4, 0.0], abs=1e-5), "out of the grid nothing is known"
 
 
 def test_what_is_believed_may_be_touched_before_what_was_measured():
     clearance, unseen = np.full((41, 41), 0.5, np.float32), np.zeros((41, 41), np.float32)
-    ground = MeasuredGround(MeasuredSpace(clearance, unseen, np.array([-1.0, -1.0]), 0.05), torch.zeros(3))
+    ground = MeasuredGround(MeasuredSpace(clearance, unseen, unseen, np.array([-1.0, -1.0]), 0.05), torch.zeros(3))
     radius, believed, spread = 0.2, torch.tensor([0.6, 0.6, 0.3]), torch.tensor([0.3, 0.02, 0.1])
-    fused, told = ground.fuse(torch.zeros(3, 2), torch.zeros(()), believed, spread, radius)
+    fused, told, _ = ground.fuse(torch.zeros(3, 2), torch.zeros(()), believed, spread, radius)
     assert fused.tolist() == pytest.approx([0.5, 0.5, 0.3])
     touched = below_zero(fused - radius, told)
     alone = below_zero(believed - radius, spread)

@@ -207,5 +207,5 @@ def latent(model, points, stamp):
     sector = np.floor((np.arctan2(points[:, 1], points[:, 0]) / (2 * np.pi) + 0.5) * 256).astype(int) % 256
     nearest[sector] = np.hypot(*points.T)
     none = np.zeros(256, np.float32)
-    scan = RangeScan(np.zeros(2), nearest, none, none, none + np.inf)
+    scan = RangeScan(np.zeros(2), nearest, none, none, none + np.inf, none + np.inf)
     return Latent(stamp, model.model_id, np.zeros(model.config.vector_dim, np.float32), scans=(scan,))

@@ -83,7 +83,7 @@ def test_labels_are_what_the_simulator_knows(drive):
 def wall_at(metres):
     """A sensor that sees all around: a round wall, or nothing as far as 3 m."""
     every = np.ones(256, np.float32)
-    return RangeScan(np.zeros(2), every * metres, every * 0.1, every * min(metres, 3.0), every * np.inf)
+    return RangeScan(np.zeros(2), every * metres, every * 0.1, every * min(metres, 3.0), every * np.inf, every * np.inf)
 
 
 def test_what_moved_unseen_is_not_labelled_and_what_stays_is():
@@ -98,7 +98,7 @@ def test_what_moved_unseen_is_not_labelled_and_what_stays_is():
 
     # A thing that is there at first, and gone later: known while it was looked at, and not in between.
     none = np.full(256, np.inf, np.float32)
-    blind = RangeScan(np.zeros(2), none, none, np.zeros(256, np.float32), none)
+    blind = RangeScan(np.zeros(2), none, none, np.zeros(256, np.float32), none, none)
     scans = [wall_at(1.0)] * 20 + [blind] * 20 + [wall_at(np.inf)] * 20
     moved = free_space_labels(scans, np.zeros((60, 3)), base, rng, 200).astype(float)
     away = np.hypot(moved[..., 0], moved[..., 1])

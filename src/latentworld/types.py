@@ -88,7 +88,8 @@ class RangeScan:
     origin: (2,) metres, of the sensor over the ground, in ``base_link``. nearest: (S,) metres from there to the first
     thing that stands, infinite where none was met. near, far: (S,) metres between which the ground is free, as long as
     no thing is nearer; far is 0 where nothing was measured. ledge: (S,) metres to the first edge beyond which the ground
-    lies lower, infinite where none was seen. estimated: from colour, not measured.
+    lies lower, infinite where none was seen. floor: (S,) metres from which on, up to ``far``, the floor itself was seen;
+    infinite for a sensor that can't tell. estimated: from colour, not measured.
     """
 
     origin: np.ndarray
@@ -96,6 +97,7 @@ class RangeScan:
     near: np.ndarray
     far: np.ndarray
     ledge: np.ndarray
+    floor: np.ndarray
     estimated: bool = False
 
     def points(self) -> np.ndarray:
@@ -111,12 +113,13 @@ class MeasuredSpace:
     """The ground around the robot as it was measured: a grid whose axes are those of ``odom``, indexed [y, x].
 
     clearance: (n, n) float32 metres from each cell's middle to the nearest thing that was measured. unseen: (n, n)
-    float32 metres to the nearest ground of which nothing is known. origin: (2,) x, y in ``odom`` of the middle of cell
-    [0, 0]. cell: metres.
+    float32 metres to the nearest ground of which nothing is known. floor: (n, n) float32 metres to the nearest ground
+    that was not seen to be floor. origin: (2,) x, y in ``odom`` of the middle of cell [0, 0]. cell: metres.
     """
 
     clearance: np.ndarray
     unseen: np.ndarray
+    floor: np.ndarray
     origin: np.ndarray
     cell: float
 

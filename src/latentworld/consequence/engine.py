@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from latentworld.consequence.measured_ground import MeasuredGround
+from latentworld.consequence.measured_ground import SPREAD, MeasuredGround
 from latentworld.consequence.motion import MotionModel
 from latentworld.model.heads import ASPECTS, spread_of
 from latentworld.model.latent_map import rotate
@@ -106,7 +106,9 @@ class RolloutEngine:
         clearance, ledge = field[..., 0], field[..., 2]
         if prepared.ground is not None:
             ahead = dt * torch.arange(1, len(points) + 1, device=points.device)[:, None, None]
-            clearance, spread = prepared.ground.fuse(points, ahead, clearance, spread, self.radii)
+            clearance, spread, floor = prepared.ground.fuse(points, ahead, clearance, spread, self.radii)
+            ledge_spread = torch.where(floor > ledge, SPREAD, ledge_spread)
+            ledge = torch.maximum(ledge, floor)
         clearance, ledge = clearance - self.radii, ledge - self.radii
         contact = below_zero(clearance, spread)
         # Half of a disc may hang over an edge before the body tips.

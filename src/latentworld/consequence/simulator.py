@@ -92,13 +92,14 @@ class ConsequenceSimulator:
         with torch.inference_mode():
             belief = self._belief(state)
             field = model.free_space(belief.memory[0].permute(1, 2, 0))
-            clearance, spread = field.clearance, field.spread
+            clearance, spread, ledge = field.clearance, field.spread, field.ledge
             if (ground := self._ground(state)) is not None:
                 # The map's axes are those of odom; the robot stands at ``place`` in it.
                 points = rotate(model.map.centres - belief.place[0, :2], -ground.pose[2].expand(clearance.shape))
                 now = clearance.new_zeros(())
-                clearance, spread = ground.fuse(points, now, clearance, spread, self.robot.base.narrowest)
-            clearance = torch.minimum(clearance, field.ledge) - self.robot.base.narrowest
+                clearance, spread, floor = ground.fuse(points, now, clearance, spread, self.robot.base.narrowest)
+                ledge = torch.maximum(ledge, floor)
+            clearance = torch.minimum(clearance, ledge) - self.robot.base.narrowest
             doubt = spread + field.doubt
         # The map's axes are those of odom; the robot stands at ``place`` in it.
         middle = np.asarray(state.pose[:2]) - belief.place[0, :2].numpy(force=True)

@@ -164,4 +164,5 @@ def ground_scan(cells: Cells, level: LevelView, robot: Robot, camera: Camera) ->
     for values, told in ((nearest, found.nearest), (near, found.near), (free, found.free)):
         np.minimum.at(values, places[found.seen], told[found.seen].astype(np.float32))
     free = np.where(np.isfinite(free), free, 0)  # it ends at a ledge as well, where the belief says how far that is
-    return RangeScan(camera.mount.position[:2], nearest, near, free, np.full_like(nearest, np.inf), estimated=True)
+    none = np.full_like(nearest, np.inf)
+    return RangeScan(camera.mount.position[:2], nearest, near, free, none, none, estimated=True)

@@ -57,8 +57,8 @@ def scan_of_lidar(ranges: np.ndarray, lidar: Lidar) -> RangeScan:
         clear = ranges >= lidar.least  # infinite: nothing as far as it reaches
     np.maximum.at(far, sector(bearing[clear]), np.minimum(ranges[clear], lidar.most))
     near = np.full(SECTORS, lidar.least, np.float32)
-    no_ledge = np.full(SECTORS, np.inf, np.float32)
-    return RangeScan(lidar.mount.position[:2], nearest.astype(np.float32), near, far.astype(np.float32), no_ledge)
+    none = np.full(SECTORS, np.inf, np.float32)
+    return RangeScan(lidar.mount.position[:2], nearest.astype(np.float32), near, far.astype(np.float32), none, none)
 
 
 def sector(bearing: np.ndarray) -> np.ndarray:
@@ -93,11 +93,12 @@ class _Table:
         rows = 2.5 * float(np.median(steps[steps > 1e-4])) if (steps > 1e-4).any() else 0.0
         self._gap, self._rows = max(GAP, rows), np.float32(rows)
         self._height, self._top, self.origin = np.float32(mount.z), np.float32(top), mount.position[:2]
-        # Where the lowest ray of a sector has come down to BAND.
+        # Where the lowest ray of a sector has come down to the floor, and before that to BAND.
         with np.errstate(divide="ignore"):
-            reach = np.where(self._rise < 0, (mount.z - BAND) * self._away / -self._rise, np.inf)
-        reach = np.maximum(reach, depth.least) if mount.z > BAND else np.full(len(reach), depth.least)
-        self._near = np.minimum.reduceat(reach, self._first)
+            falls = np.where(self._rise < 0, self._away / -self._rise, np.inf)
+        falls = np.minimum.reduceat(falls, self._first)
+        self._near = np.maximum(falls * max(mount.z - BAND, 0), depth.least) if mount.z > BAND else 0 * falls + depth.least
+        self._floor = np.maximum(falls * mount.z, depth.least)
 
     def scan(self, depth: np.ndarray) -> RangeScan:
         metres = depth.ravel()[self._pixels]
@@ -122,9 +123,9 @@ class _Table:
         seen = np.logical_or.reduceat(known & stands & (away == blocked[self._group]), self._first)
         far = np.where(seen, blocked, far)
         none, nothing = np.full(SECTORS, np.inf, np.float32), np.zeros(SECTORS, np.float32)
-        out = RangeScan(self.origin, none, none.copy(), nothing, none.copy())
+        out = RangeScan(self.origin, none, none.copy(), nothing, none.copy(), none.copy())
         out.nearest[self._sectors], out.ledge[self._sectors] = nearest, ledge
-        out.near[self._sectors], out.far[self._sectors] = self._near, far
+        out.near[self._sectors], out.far[self._sectors], out.floor[self._sectors] = self._near, far, self._floor
         return out
 
     def _first_of(self, away: np.ndarray) -> np.ndarray:

@@ -81,13 +81,13 @@ def latent_to_message(latent: Latent) -> msg.LatentObservation:
 
 def latent_from_message(message: msg.LatentObservation) -> Latent:
     vector = from_tensor(message.latent, "latent", None)
-    scans = tuple(RangeScan(row[:2], *row[3:].reshape(4, -1), bool(row[2])) for row in _rows_of_scans(message))
+    scans = tuple(RangeScan(row[:2], *row[3:].reshape(5, -1), bool(row[2])) for row in _rows_of_scans(message))
     return Latent(from_time(message.header.stamp), message.model_id, vector, message.encode_ms / 1e3, scans)
 
 
 def _scan_rows(scans: tuple[RangeScan, ...]) -> np.ndarray:
-    """(K, 3 + 4 S) float32, see LatentObservation.msg."""
-    rows = [np.concatenate([scan.origin, [scan.estimated], scan.nearest, scan.near, scan.far, scan.ledge]) for scan in scans]
+    """(K, 3 + 5 S) float32, see LatentObservation.msg."""
+    rows = [np.concatenate([scan.origin, [scan.estimated], scan.nearest, scan.near, scan.far, scan.ledge, scan.floor]) for scan in scans]
     return np.array(rows, np.float32) if rows else np.zeros((0, 3), np.float32)
 
 
@@ -95,8 +95,8 @@ def _rows_of_scans(message: msg.LatentObservation) -> np.ndarray:
     if not message.scans.data:
         return np.zeros((0, 3), np.float32)
     rows = from_tensor(message.scans, "scans", None, None)
-    if (rows.shape[1] - 3) % 4 or rows.shape[1] < 7:
-        raise LatentworldError(f"scans: expected (K, 3 + 4 S) numbers, got {rows.shape}")
+    if (rows.shape[1] - 3) % 5 or rows.shape[1] < 8:
+        raise LatentworldError(f"scans: expected (K, 3 + 5 S) numbers, got {rows.shape}")
     return rows
 
 
@@ -125,7 +125,7 @@ def _measured_fields(space: MeasuredSpace | None) -> dict[str, Any]:
     if space is None:
         return {}
     return {
-        "measured": to_tensor(np.stack([space.clearance, space.unseen])),
+        "measured": to_tensor(np.stack([space.clearance, space.unseen, space.floor])),
         "measured_origin": to_pose2d(np.append(space.origin, 0.0)),
         "measured_cell": float(space.cell),
     }
@@ -134,12 +134,13 @@ def _measured_fields(space: MeasuredSpace | None) -> dict[str, Any]:
 def _measured(message: msg.WorldState) -> MeasuredSpace | None:
     if not message.measured.data:
         return None
-    clearance, unseen = from_tensor(message.measured, "measured", 2, None, None)
+    clearance, unseen, floor = from_tensor(message.measured, "measured", 3, None, None)
     if not message.measured_cell > 0 or clearance.shape[0] != clearance.shape[1]:
         raise LatentworldError(
             f"measured: expected a square of cells, got {clearance.shape} of {message.measured_cell} m"
         )
-    return MeasuredSpace(clearance, unseen, from_pose2d(message.measured_origin)[:2], message.measured_cell)
+    origin = from_pose2d(message.measured_origin)[:2]
+    return MeasuredSpace(clearance, unseen, floor, origin, message.measured_cell)
 
 
 def state_from_message(message: msg.WorldState) -> WorldState:

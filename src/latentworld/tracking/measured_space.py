@@ -20,6 +20,8 @@ IS_FREE, IS_OCCUPIED = -0.7, 0.5  # from where on it counts
 BEFORE, BEHIND = 0.02, 0.08  # metres about a range within which the thing is: its face, and some of what is behind it
 DEEP, PRESUMED = 0.25, 0.6  # metres that things are deep, presumably, until it is seen; evidence for that
 RIM, ASIDE = 0.1, 0.5  # metres before the base in which what it touches lies; least cosine of the angle off its way
+FLAT = 1.2  # metres from a camera within which it tells the floor from lower ground, however low it is
+SEEN, COUNTED = 3, 10  # frames in which ground was seen to be floor, from which on it counts as that, and at most
 REACH = 3.5  # metres within which a scan is laid in
 SHORT = 0.03  # metres before a thing up to which the ground is free
 
@@ -37,6 +39,7 @@ class MeasuredGrid:
     def reset(self) -> None:
         """Know nothing."""
         self.evidence = np.zeros((SIDE, SIDE), np.float32)
+        self._floor = np.zeros((SIDE, SIDE), np.int8)  # frames in which it was seen to be floor
         self._middle: np.ndarray | None = None  # (2,) which cell of odom the middle cell is
 
     def observe(self, scans: tuple[RangeScan, ...], pose: np.ndarray) -> None:
@@ -71,19 +74,16 @@ class MeasuredGrid:
         known[[0, -1]] = known[:, [0, -1]] = 0  # beyond the grid nothing is known
         # A thing begins, on the mean, in the middle of the first cell that is occupied.
         clearance, unseen = _distance(1 - occupied), _distance(known) - CELL / 2
-        return MeasuredSpace(clearance, np.maximum(unseen, 0), (self._middle - SIDE // 2) * CELL, CELL)
+        floor = (self._floor >= SEEN).astype(np.uint8)
+        floor[[0, -1]] = floor[:, [0, -1]] = 0
+        lower = np.maximum(_distance(floor) - CELL / 2, 0)
+        return MeasuredSpace(clearance, np.maximum(unseen, 0), lower, (self._middle - SIDE // 2) * CELL, CELL)
 
     def _scroll(self, pose: np.ndarray) -> None:
         middle = np.round(pose[:2] / CELL).astype(int)
         if self._middle is not None and (middle != self._middle).any():
             shift = middle - self._middle  # columns, rows
-            moved = np.zeros_like(self.evidence)
-            if (np.abs(shift) < SIDE).all():
-                (dx, dy), n = shift, SIDE
-                moved[max(0, -dy) : n - max(0, dy), max(0, -dx) : n - max(0, dx)] = (
-                    self.evidence[max(0, dy) : n - max(0, -dy), max(0, dx) : n - max(0, -dx)]
-                )  # fmt: skip
-            self.evidence = moved
+            self.evidence, self._floor = _shifted(self.evidence, *shift), _shifted(self._floor, *shift)
         self._middle = middle
 
     def _lay(self, scan: RangeScan, pose: np.ndarray) -> None:
@@ -108,14 +108,29 @@ class MeasuredGrid:
             change = np.where(deep, PRESUMED, change)
         evidence[inside] = np.clip(known + change, -MOST, MOST)
         self.evidence = evidence.reshape(SIDE, SIDE)
+        floor, ledge = self._floor.ravel(), scan.ledge[sector]
+        seen = (away >= scan.floor[sector]) & (away < end) & (away < FLAT)
+        count = np.minimum(floor[inside] + seen, COUNTED)
+        floor[inside] = np.where((away > ledge - BEFORE) & (away < ledge + DEEP), 0, count)
+        self._floor = floor.reshape(SIDE, SIDE)
 
     def _stand(self, pose: np.ndarray) -> None:
-        """Where the base stands, the ground is free."""
+        """Where the base stands, the ground is free, and floor."""
         c, s = np.cos(pose[2]), np.sin(pose[2])
         for x, y, radius in self._discs:
             middle = (pose[:2] + [c * x - s * y, s * x + c * y]) / CELL - self._middle
             under = np.hypot(self._column - middle[0], self._row - middle[1]) * CELL < radius - CELL / 2
-            self.evidence[under] = -MOST
+            self.evidence[under], self._floor[under] = -MOST, COUNTED
+
+
+def _shifted(grid: np.ndarray, columns: int, rows: int) -> np.ndarray:
+    """The same ground in a grid that has moved by so many cells; 0 where it was not."""
+    moved, n = np.zeros_like(grid), SIDE
+    if max(abs(columns), abs(rows)) < n:
+        moved[max(0, -rows) : n - max(0, rows), max(0, -columns) : n - max(0, columns)] = (
+            grid[max(0, rows) : n - max(0, -rows), max(0, columns) : n - max(0, -columns)]
+        )  # fmt: skip
+    return moved
 
 
 def _distance(inside: np.ndarray) -> np.ndarray:
