@@ -86,10 +86,10 @@ class RangeScan:
     """How far the ground is free in S sectors of equal bearing all around, from -pi on, as one sensor measured it.
 
     origin: (2,) metres, of the sensor over the ground, in ``base_link``. nearest: (S,) metres from there to the first
-    thing that stands, infinite where none was met. near, far: (S,) metres between which the ground is free, as long as
-    no thing is nearer; far is 0 where nothing was measured. ledge: (S,) metres to the first edge beyond which the ground
-    lies lower, infinite where none was seen. floor: (S,) metres from which on, up to ``far``, the floor itself was seen;
-    infinite for a sensor that can't tell. estimated: from colour, not measured.
+    thing that stands, infinite where none was met. near, far: (S,) metres between which the ground is free, as long
+    as no thing is nearer; far is 0 where nothing was measured. ledge: (S,) metres to the first edge beyond which the
+    ground lies lower, infinite where none was seen. floor: (S,) metres from which on, up to ``far``, the floor itself
+    was seen; infinite for a sensor that can't tell. estimated: from colour, not measured.
     """
 
     origin: np.ndarray

@@ -97,8 +97,9 @@ class _Table:
         with np.errstate(divide="ignore"):
             falls = np.where(self._rise < 0, self._away / -self._rise, np.inf)
         falls = np.minimum.reduceat(falls, self._first)
-        self._near = np.maximum(falls * max(mount.z - BAND, 0), depth.least) if mount.z > BAND else 0 * falls + depth.least
         self._floor = np.maximum(falls * mount.z, depth.least)
+        low = mount.z <= BAND
+        self._near = np.full_like(falls, depth.least) if low else np.maximum(falls * (mount.z - BAND), depth.least)
 
     def scan(self, depth: np.ndarray) -> RangeScan:
         metres = depth.ravel()[self._pixels]

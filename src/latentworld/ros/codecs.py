@@ -87,7 +87,9 @@ def latent_from_message(message: msg.LatentObservation) -> Latent:
 
 def _scan_rows(scans: tuple[RangeScan, ...]) -> np.ndarray:
     """(K, 3 + 5 S) float32, see LatentObservation.msg."""
-    rows = [np.concatenate([scan.origin, [scan.estimated], scan.nearest, scan.near, scan.far, scan.ledge, scan.floor]) for scan in scans]
+    rows = [
+        np.concatenate([s.origin, [s.estimated], s.nearest, s.near, s.far, s.ledge, s.floor]) for s in scans
+    ]  # fmt: skip
     return np.array(rows, np.float32) if rows else np.zeros((0, 3), np.float32)
 
 

@@ -20,16 +20,18 @@ def heading(scene: Scene) -> np.ndarray:
     astray = np.minimum(1.0, here / NEAR) * np.clip(STEP + there - here, 0, 4 * STEP)
     if np.isnan(scene.goal[2]):
         return astray
-    return astray + scene.urgency * _still_to_turn(poses, scene.goal).mean(1)
+    # Where it comes no nearer, it turns where it is.
+    return astray + scene.urgency * _still_to_turn(poses, scene.goal, AT * scene.urgency).mean(1)
 
 
-def _still_to_turn(poses: np.ndarray, goal: np.ndarray) -> np.ndarray:
-    """(K, H) radians: towards the goal and, once there, to its heading. Farther off than NEAR a half turn whatever it
-    faces, so that coming near costs nothing: what would, stops a robot that came from the side in front of its goal.
+def _still_to_turn(poses: np.ndarray, goal: np.ndarray, at: float) -> np.ndarray:
+    """(K, H) radians: towards the goal and, nearer than ``at`` metres, to its heading. Farther off than NEAR a half
+    turn whatever it faces, so that coming near costs nothing: what would, stops a robot that came from the side in
+    front of its goal.
     """
     off = goal[:2] - poses[..., :2]
     away, bearing = np.hypot(off[..., 0], off[..., 1]), np.arctan2(off[..., 1], off[..., 0])
-    beside = np.minimum(1.0, away / AT)
+    beside = np.minimum(1.0, away / at)
     by_way = np.abs(turn(bearing - poses[..., 2])) + np.abs(turn(goal[2] - bearing))
     left = beside * by_way + (1 - beside) * np.abs(turn(goal[2] - poses[..., 2]))
     return np.pi - np.maximum(0.0, 1 - away / NEAR) * (np.pi - np.minimum(left, np.pi))
