@@ -177,6 +177,12 @@ def test_appearance_is_learned_beside_what_drives(data, gallery, tmp_path):
         Trainer(DrivingTask(recipe, Drives(data)), tmp_path / "c").run()
 
 
+def test_a_stage_that_does_not_fit_the_drives_is_refused_before_any_is_trained(data):
+    stages = (RECIPES["smoke"].stages[0], replace(RECIPES["smoke"].stages[1], length=400))
+    with pytest.raises(LatentworldError, match="recipe smoke: expected drives of 1600 rows for clips of 400, longest"):
+        DrivingTask(replace(RECIPES["smoke"], train=SETTINGS, stages=stages), Drives(data))
+
+
 def test_a_gallery_shows_one_heading_from_side_by_side(gallery):
     views = Gallery(gallery)
     assert len(views) == VIEWS.rooms
@@ -228,7 +234,8 @@ def test_a_pose_is_learned_of_views_near_each_other_alone():
 
 @pytest.mark.parametrize("arm, taught_by", [("pixels", {"predict"}), ("decoder", {"paint", "recall", "sigreg"})])
 def test_what_is_taught_by_pixels_drives_without_its_decoder(data, arm, taught_by):
-    task = DrivingTask(replace(RECIPES["smoke"], train=SETTINGS, arm=arm), Drives(data))
+    smoke = RECIPES["smoke"]
+    task = DrivingTask(replace(smoke, train=SETTINGS, arm=arm, stages=smoke.stages[:1]), Drives(data))
     stage = task.recipe.stages[0]
     learned = task.begin(stage)
     batch = next(iter(task.batches(stage, 0, range(1))))

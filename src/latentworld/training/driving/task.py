@@ -30,7 +30,10 @@ class DrivingTask:
     """A WorldModel that learns to drive from ``drives``, and to tell views apart from a ``gallery``."""
 
     def __init__(self, recipe: Recipe, drives: Drives, gallery: Gallery | None = None):
+        """Raises LatentworldError for stages that can't be trained on these drives, before any is."""
         self.recipe, self.drives, self.gallery = recipe, drives, gallery
+        for stage in recipe.stages:
+            self._check(stage)
         torch.manual_seed(recipe.seed)
         self.model = ARMS[recipe.arm](recipe.model)
         if recipe.base:
@@ -38,14 +41,6 @@ class DrivingTask:
         self.latents: Tensor | None = None  # (2, N, D), see ``encode_all``
 
     def begin(self, stage: Stage) -> list[nn.Parameter]:
-        if stage.learns not in LEARNS:
-            raise LatentworldError(
-                f"recipe {self.recipe.name}: expected a stage that learns one of {LEARNS}, got {stage.learns}"
-            )
-        if self.recipe.arm != "latent" and stage.learns != "all":
-            raise LatentworldError(
-                f"recipe {self.recipe.name}: a decoder learns with its encoder, not with one at rest"
-            )
         model, looks = self.model, stage.learns == "appearance"
         model.requires_grad_(not looks)
         for part in (model.appearance, model.views):
@@ -54,6 +49,21 @@ class DrivingTask:
         model.encoder.train(stage.learns == "all")
         model.appearance.train(looks)
         return [p for p in model.parameters() if p.requires_grad]
+
+    def _check(self, stage: Stage) -> None:
+        name, rows = self.recipe.name, stage.length * max(STRIDES)
+        if stage.learns not in LEARNS:
+            raise LatentworldError(f"recipe {name}: expected a stage that learns one of {LEARNS}, got {stage.learns}")
+        if self.recipe.arm != "latent" and stage.learns != "all":
+            raise LatentworldError(f"recipe {name}: a decoder learns with its encoder, not with one at rest")
+        if self.drives is None or stage.learns == "appearance":
+            return
+        longest = int(self.drives.lengths.max())
+        if rows > longest:
+            raise LatentworldError(
+                f"recipe {name}: expected drives of {rows} rows for clips of {stage.length},"
+                f" longest in {self.drives.path} is {longest}"
+            )
 
     def batches(self, stage: Stage, seed: int, steps: range) -> Iterator[Batch | Views]:
         if not steps:
