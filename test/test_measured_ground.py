@@ -9,7 +9,7 @@ import torch
 from latentworld import robot_file
 from latentworld.agent import Agent
 from latentworld.consequence.engine import below_zero
-from latentworld.consequence.measured_ground import UNSURE, MeasuredGround
+from latentworld.consequence.measured_ground import MeasuredGround
 from latentworld.perception.range_scan import SECTORS, range_scan, scan_of_lidar
 from latentworld.robot import Lidar, Mount
 from latentworld.ros.codecs import latent_from_message, latent_to_message, state_from_message, state_to_message
@@ -156,10 +156,10 @@ def test_measured_obstacles_are_met_and_believed_ones_only_where_nothing_was_see
 def test_what_is_believed_may_be_touched_before_what_was_measured():
     clearance, unseen = np.full((41, 41), 0.5, np.float32), np.zeros((41, 41), np.float32)
     ground = MeasuredGround(MeasuredSpace(clearance, unseen, unseen, np.array([-1.0, -1.0]), 0.05), torch.zeros(3))
-    radius, believed, spread = 0.2, torch.tensor([0.6, 0.6, 0.3]), torch.tensor([0.3, 0.02, 0.1])
+    radius, believed, spread = 0.2, torch.tensor([0.6, 0.6, 0.3]), torch.tensor([0.3, 0.08, 0.1])
     fused, told, _ = ground.fuse(torch.zeros(3, 2), torch.zeros(()), believed, spread, radius)
     assert fused.tolist() == pytest.approx([0.5, 0.5, 0.3])
-    alone = below_zero(believed - radius, spread.clamp(min=UNSURE))
+    alone = below_zero(believed - radius, spread)
     assert below_zero(fused - radius, told).tolist() == pytest.approx(alone.tolist(), abs=1e-4)
     sure = MeasuredGround(MeasuredSpace(clearance, clearance, unseen, np.array([-1.0, -1.0]), 0.05), torch.zeros(3))
     fused, told, _ = sure.fuse(torch.zeros(3, 2), torch.zeros(()), believed, spread, radius)

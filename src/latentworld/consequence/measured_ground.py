@@ -11,7 +11,6 @@ from latentworld.model.latent_map import rotate
 from latentworld.types import MeasuredSpace
 
 SPREAD = 0.03  # metres by which a measured distance is expected to be wrong
-UNSURE = 0.15  # metres by which a believed one is, at least, where nothing was seen: a model is too sure of that
 FAR = 10.0  # metres: what lies farther than the grid reaches
 PATIENCE = 0.03  # metres a second by which what was seen free may have changed by then
 
@@ -41,7 +40,6 @@ class MeasuredGround:
         measured, unseen, floor = self._at(points)
         unseen = unseen - PATIENCE * ahead
         fused = torch.minimum(measured, torch.maximum(clearance, unseen))
-        spread = spread.clamp(min=UNSURE)
         over, beyond = fused - radius, (unseen - radius).clamp(min=1e-6)
         # Laplace tails of the same height: exp(-over / told) = exp(-(clearance - radius) / spread), but none before
         # what is unseen begins.
