@@ -142,9 +142,9 @@ class _Table:
         order = np.where(measured, self._order, -np.inf)
         before = np.maximum.accumulate(np.append(-np.inf, order[:-1]))
         end = measured & (self._order - np.maximum(before, self._lowest) > self._gap)
-        sector = FARTHEST * self._group
-        floor = np.maximum.accumulate(np.where(level, sector + away, 0.0))
-        last = np.append(0.0, floor[:-1]) - sector  # below 0: none yet in this sector
+        offset = FARTHEST * self._group  # keeps the sectors apart
+        floor = np.maximum.accumulate(np.where(level, offset + away, 0.0))
+        last = np.append(0.0, floor[:-1]) - offset  # below 0: none yet in this sector
         row = self._rows * (last**2 + self._height**2) / self._height
         end |= level & (last > 0) & (away - last > JUMP + row)
         first = np.minimum.reduceat(np.where(end, self._order, np.inf), self._first)
