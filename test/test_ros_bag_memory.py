@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from geometry_msgs.msg import Quaternion
 from rclpy.serialization import serialize_message
 from robot_yaml import write
 from typer.testing import CliRunner
@@ -21,7 +22,7 @@ from latentworld.ros.bag_memory import remember
 from latentworld.ros.codecs import odometry_to_message, stamped_from_action
 from latentworld.ros.images import to_image
 from latentworld.sim.world import World
-from latentworld.types import Action
+from latentworld.types import Action, Attitude, stamp_of
 
 TYPES = {
     "/camera/image_raw": "sensor_msgs/msg/Image",
@@ -91,6 +92,33 @@ def test_pictures_of_another_robot_are_seen_as_its_own(tmp_path):
         own, other = (PerceptionEncoder(load_model(), r).encode(frame).first(320) for r in (robot, None))
         own, other = (memory.query(MemoryQuery(latent=latent, limit=1)).keyframes[0] for latent in (own, other))
     assert own.latent_distance < 0.01 < 0.1 < other.latent_distance
+
+
+def test_glasses_in_a_bag_are_seen_through_with_the_head_turned_as_odometry_says(tmp_path):
+    robot, bag_path = load("ar_glasses"), tmp_path / "walk.mcap"
+    world = World(2_000_000, blocked=False, image_size=robot.camera.intrinsics.width, robot=robot)
+    frame, odometry = world.frame(), odometry_to_message(replace(world.odometry(), stamp=5))
+    odometry.pose.pose.position.z, odometry.pose.pose.orientation = 1.5, quaternion_of_pitch(0.3)
+    without = stamp_of(2.0)  # no odometry is near it
+    with BagWriter(bag_path) as bag:
+        for topic, kind in TYPES.items():
+            bag.add_topic(topic, kind)
+        bag.write("/odom", serialize_message(odometry), 5, 5)
+        for stamp in (5, without):
+            for topic, picture in (("/camera/image_raw", frame.rgb), ("/camera/depth/image_raw", frame.depth)):
+                bag.write(topic, serialize_message(to_image(picture, stamp, "glasses")), stamp, stamp)
+    assert list(remember(bag_path, tmp_path / "m.sqlite", Topics(), robot=robot)) == [1]
+    eyes = PerceptionEncoder(load_model(), robot)
+    with VisualMemory(tmp_path / "m.sqlite") as memory:
+        turned, level = (
+            memory.query(MemoryQuery(latent=eyes.encode(frame, attitude).first(320), limit=1)).keyframes[0]
+            for attitude in (Attitude(0.0, 0.3, 1.5), None)
+        )
+    assert turned.latent_distance < 0.01 < 0.1 < level.latent_distance
+
+
+def quaternion_of_pitch(pitch):
+    return Quaternion(y=np.sin(pitch / 2), w=np.cos(pitch / 2))
 
 
 @pytest.mark.parametrize(

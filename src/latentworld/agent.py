@@ -16,7 +16,7 @@ from latentworld.selection.parameters import SelectionParameters
 from latentworld.selection.selector import ActionSelector
 from latentworld.tracking.odometry_correction import CorrectedTracker
 from latentworld.tracking.tracker import WorldStateTracker
-from latentworld.types import Action, Frame, Goal, GoalKind, Odometry, Plan, WorldState
+from latentworld.types import Action, Attitude, Frame, Goal, GoalKind, Odometry, Plan, WorldState
 
 
 class Agent:
@@ -64,15 +64,22 @@ class Agent:
         self.selector.graph.forget()
         self.state = None
 
-    def observe(self, frame: Frame | Sequence[Frame], odometry: Odometry, action: Action | None = None) -> WorldState:
-        """Take in a frame (or one of each camera), odometry, and the last command sent before it.
+    def observe(
+        self,
+        frame: Frame | Sequence[Frame],
+        odometry: Odometry,
+        action: Action | None = None,
+        attitude: Attitude | None = None,
+    ) -> WorldState:
+        """Take in a frame (or one of each camera), odometry, and the last command sent before it. attitude: at that
+        frame, of a head that carries the cameras.
 
         The belief is that of the newer of both stamps: a frame that comes late is carried on by odometry.
         """
         self.tracker.odometry(odometry)
         if action is not None:
             self.tracker.command(action)
-        latent = self.encoder.encode(frame)
+        latent = self.encoder.encode(frame, attitude)
         self.state, _ = self.tracker.observe(latent)
         if odometry.stamp > latent.stamp:
             self.state = self.tracker.predict(odometry.stamp)

@@ -48,7 +48,7 @@ class PerceptionEncoder:
         if self.view is None:
             (rgb, depth), mask = self._cut(frames[0]), None
         else:
-            view = self.view if attitude is None else self._head.at(attitude)
+            view = self.view_at(attitude)
             if self._depth is not None and not any(view.measures(frame) for frame in frames):
                 view, frames, scans = self._depth.look(frames)
             else:
@@ -56,6 +56,10 @@ class PerceptionEncoder:
             seen = view.look(frames)
             rgb, depth, mask = seen.rgb, seen.depth, seen.mask
         return self._latent(frames[0].stamp, (rgb, depth, mask), scans, began)
+
+    def view_at(self, attitude: Attitude | None) -> CanonicalView:
+        """Through the cameras of the robot, with a head that carries them held so; None: as described."""
+        return self.view if attitude is None else self._head.at(attitude)
 
     def encode_scan(self, ranges: np.ndarray, lidar: Lidar, stamp: int) -> Latent:
         """The latent of a planar scan alone; ranges: (M,) metres, evenly from ``lidar.first`` to ``lidar.last``."""

@@ -9,11 +9,19 @@ from pathlib import Path
 
 from geometry_msgs.msg import TwistStamped
 
+from latentworld.perception.head import AttitudeHistory, check
+from latentworld.robot import BaseKind
 from latentworld.ros import bag, images
-from latentworld.ros.codecs import action_from_stamped, action_from_twist, from_time, odometry_from_message
+from latentworld.ros.codecs import (
+    action_from_stamped,
+    action_from_twist,
+    attitude_from_message,
+    from_time,
+    odometry_from_message,
+)
 from latentworld.ros.pairing import FramePairer
 from latentworld.tracking.tracker import WorldStateTracker
-from latentworld.types import NANOSECONDS, Action, Frame, LatentworldError
+from latentworld.types import NANOSECONDS, Action, Attitude, Frame, LatentworldError
 
 APART = NANOSECONDS // 50  # ns between colour and depth of one frame at most
 
@@ -39,14 +47,16 @@ def expect_topics(path: Path, topics: Topics) -> dict[str, int]:
     return counts
 
 
-def frames(path: Path, topics: Topics, tracker: WorldStateTracker) -> Iterator[Frame]:
-    """Every frame, with depth where the bag has it and the model takes it. The tracker hears odometry and commands.
+def frames(path: Path, topics: Topics, tracker: WorldStateTracker) -> Iterator[tuple[Frame, Attitude | None]]:
+    """Every frame, with depth where the bag has it and the model takes it, and for a head the attitude that odometry
+    says it had then: frames without odometry near them are left out. The tracker hears odometry and commands.
 
     Raises LatentworldError where the bag lacks images or odometry.
     """
     counts = expect_topics(path, topics)
     with_depth = bool(counts.get(topics.depth)) and tracker.model.config.uses_depth
     pairer, waiting, newest = FramePairer(APART), deque[Frame](), None
+    head = AttitudeHistory() if tracker.base.kind == BaseKind.HEAD else None
     wanted = {topics.image, topics.odom, topics.cmd_vel} | ({topics.depth} if with_depth else set())
     for heard in bag.read(path, lambda topic, _: topic in wanted):
         frame = None
@@ -54,6 +64,10 @@ def frames(path: Path, topics: Topics, tracker: WorldStateTracker) -> Iterator[F
             odometry = odometry_from_message(heard.message)
             tracker.odometry(odometry)
             newest = odometry.stamp
+            if head is not None:
+                attitude = attitude_from_message(heard.message)
+                check(attitude)
+                head.add(newest, attitude)
         elif heard.topic == topics.cmd_vel:
             tracker.command(action_of(heard))
         elif heard.topic == topics.depth:
@@ -64,8 +78,15 @@ def frames(path: Path, topics: Topics, tracker: WorldStateTracker) -> Iterator[F
         if frame is not None:
             waiting.append(frame)
         while waiting and newest is not None and waiting[0].stamp <= newest:
-            yield waiting.popleft()
-    yield from waiting if newest is not None else ()
+            yield from _with_attitude(waiting.popleft(), head)
+    while waiting and newest is not None:
+        yield from _with_attitude(waiting.popleft(), head)
+
+
+def _with_attitude(frame: Frame, head: AttitudeHistory | None) -> Iterator[tuple[Frame, Attitude | None]]:
+    attitude = None if head is None else head.at(frame.stamp)
+    if head is None or attitude is not None:
+        yield frame, attitude
 
 
 def action_of(heard: bag.Heard) -> Action:

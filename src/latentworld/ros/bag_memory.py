@@ -37,9 +37,11 @@ def remember(
     detector = ObjectDetector(checkpoint_file.load(checkpoint_file.shipped("objects-small"), ObjectFinder))
     finder = detector if robot is None else Finder(detector, encoder)
     with VisualMemory(memory, model.model_id, parameters, looks=model.config.descriptor_dim) as kept:
-        for frame in frames(path, topics, tracker):
-            latent = encoder.encode(frame)
+        for frame, attitude in frames(path, topics, tracker):
+            latent = encoder.encode(frame, attitude)
             state, _ = tracker.observe(latent)
             picture = thumbnail(frame.rgb, parameters.thumbnail_size)
             latent = latent.first(model.config.kept_dim)
-            yield kept.consider(state, latent, picture, objects=partial(finder.find, frame))
+            # The finder without a robot knows the model's own camera alone.
+            find = partial(finder.find, frame) if robot is None else partial(finder.find, frame, attitude)
+            yield kept.consider(state, latent, picture, objects=find)

@@ -56,8 +56,8 @@ def calibrate(
 def from_bag(path: Path, topics: Topics, model: WorldModel, robot: Robot) -> Iterator[float | None]:
     """For each frame of the bag its score; None where the robot stood, or had just begun."""
     encoder, tracker = PerceptionEncoder(model, robot), WorldStateTracker(model, robot=robot)
-    for number, frame in enumerate(frames(path, topics, tracker)):
-        state, surprise = tracker.observe(encoder.encode(frame))
+    for number, (frame, attitude) in enumerate(frames(path, topics, tracker)):
+        state, surprise = tracker.observe(encoder.encode(frame, attitude))
         yield surprise.excess if number >= WARM_UP and moves(state.velocity) else None
 
 

@@ -28,6 +28,10 @@ class Eyes:
     def view(self) -> CanonicalView:
         return self._current().view
 
+    def view_at(self, attitude: Attitude | None) -> CanonicalView:
+        """As ``PerceptionEncoder``."""
+        return self._current().view_at(attitude)
+
     def encode(self, frames: Frame | Sequence[Frame], attitude: Attitude | None = None) -> Latent:
         """As ``PerceptionEncoder``."""
         return self._current().encode(frames, attitude)
@@ -50,11 +54,11 @@ class Finder:
         """eyes: of a robot."""
         self._detector, self._eyes = detector, eyes
 
-    def find(self, frame: Frame) -> Objects | None:
-        """As ``ObjectDetector``."""
+    def find(self, frame: Frame, attitude: Attitude | None = None) -> Objects | None:
+        """As ``ObjectDetector``. attitude: of a head that carries the camera."""
         if frame.depth is None:
             return None
-        seen = self._eyes.view.look(frame)
+        seen = self._eyes.view_at(attitude).look(frame)
         if seen.depth is None:  # of a camera that is described without it
             return None
         return self._detector.find(Frame(frame.stamp, seen.rgb, np.where(seen.known, seen.depth, np.float32(0))))

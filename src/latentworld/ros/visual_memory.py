@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from latentworld_ros import msg
 from latentworld_ros.srv import ForgetMemory, QueryMemory, QueryObjects
-from nav_msgs.msg import Path
+from nav_msgs.msg import Odometry, Path
 from rclpy.task import Future
 from sensor_msgs.msg import Image
 
@@ -28,12 +28,14 @@ from latentworld.memory.thumbnails import thumbnail
 from latentworld.model import checkpoint
 from latentworld.model.object_finder import ObjectFinder
 from latentworld.parameters import parameter
+from latentworld.perception.head import AttitudeHistory, check
 from latentworld.perception.objects import ObjectDetector
 from latentworld.perception.text_encoder import ClipEncoder
+from latentworld.robot import BaseKind
 from latentworld.robot_file import DEFAULT
 from latentworld.ros import images, qos, robots
 from latentworld.ros.channel import Bus
-from latentworld.ros.codecs import LATENT, STATE, from_time
+from latentworld.ros.codecs import LATENT, STATE, attitude_from_message, from_time
 from latentworld.ros.diagnostics import ERROR, WARN
 from latentworld.ros.eyes import Eyes, Finder
 from latentworld.ros.image_input import ImageInput
@@ -123,6 +125,10 @@ class VisualMemoryNode(ManagedNode):
         self._since_anchored = 0
         if self._finder is not None:
             self._images.append(ImageInput(self, self._feed.depth, self._on_depth))
+        self._head = None
+        if self._lenses.robot.base.kind == BaseKind.HEAD:
+            self._head = AttitudeHistory()
+            self.listen(Odometry, "odom", qos.odometry(), self._on_head_odometry)
         self.listen(Path, "corrected_path", qos.event(), self._on_corrected_path)
         self.serve(QueryMemory, "query_memory", self._query)
         self.serve(QueryObjects, "query_objects", self._query_objects)
@@ -164,6 +170,14 @@ class VisualMemoryNode(ManagedNode):
     def _on_image(self, message: Image) -> None:
         self.work(lambda: self._consider(self._moments.picture(from_time(message.header.stamp), message)))
 
+    def _on_head_odometry(self, message: Odometry) -> None:
+        try:
+            attitude = attitude_from_message(message)
+            check(attitude)
+        except LatentworldError:
+            return  # perception_encoder says so
+        self.work(lambda: self._head.add(from_time(message.header.stamp), attitude))
+
     def _on_depth(self, message: Image) -> None:
         self.work(lambda: self._consider(self._moments.depth(from_time(message.header.stamp), message)))
 
@@ -204,7 +218,10 @@ class VisualMemoryNode(ManagedNode):
             rgb, depth = images.colour(moment.picture, self._image_topic), images.depth(moment.depth, self._depth_topic)
             self._lenses.shown(self._feed.image, rgb.shape)
             self._lenses.shown(self._feed.depth, depth.shape)
-            objects = self._finder.find(Frame(moment.latent.stamp, rgb, depth))
+            attitude = None if self._head is None else self._head.at(moment.latent.stamp)
+            if self._head is not None and attitude is None:
+                return None  # where a thing stands depends on it
+            objects = self._finder.find(Frame(moment.latent.stamp, rgb, depth), attitude)
         except LatentworldError as error:
             self.diagnostics.problem("objects", WARN, str(error))
             return None
