@@ -1,6 +1,7 @@
 """From nothing to a checkpoint, small: the data, the batches, and a loop that can be stopped anywhere."""
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,6 +16,7 @@ from latentworld.model.config import ModelConfig
 from latentworld.model.latent_map import relative
 from latentworld.model.view_matcher import Match
 from latentworld.model.world_model import WorldModel
+from latentworld.training.driving import course, validation
 from latentworld.training.driving.batches import sample
 from latentworld.training.driving.collect import CollectSettings, collect
 from latentworld.training.driving.drives import Drives
@@ -153,6 +155,22 @@ def test_training_repeats_bit_for_bit_and_resumes_where_it_was_stopped(data, gal
     with pytest.raises(LatentworldError, match="expected recipe"):
         Trainer(DrivingTask(replace(recipe, seed=5), Drives(data)), tmp_path / "whole").run()
     assert SAVE_EVERY >= 10
+
+
+def test_surprise_is_scaled_by_drives_of_the_shipped_robot_where_a_recipe_has_them(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(validation, "CLIPS", validation.AT_ONCE)
+    recipe = replace(RECIPES["smoke"], validation=SETTINGS, stages=RECIPES["smoke"].stages[:1])
+    own = replace(SETTINGS, rooms=2, first_seed=60)
+    shutil.copy(data, tmp_path / "smoke-validation.h5")
+    collect(tmp_path / "smoke-calibration.h5", own, workers=1)
+    model, other = WorldModel(recipe.model), WorldModel(recipe.model)
+    other.load_state_dict(model.state_dict())
+    figures = course.validate(model, replace(recipe, calibration=own), tmp_path)
+    expected = validate(other, Drives(tmp_path / "smoke-calibration.h5"))
+    assert figures["shipped_robot_clearance_error_m"] == expected["clearance_error_m"] != figures["clearance_error_m"]
+    assert torch.equal(model.surprise_quantiles, other.surprise_quantiles)
+    course.validate(model, recipe, tmp_path)
+    assert not torch.equal(model.surprise_quantiles, other.surprise_quantiles)
 
 
 def test_the_encoder_rests_in_the_second_stage(data, tmp_path):

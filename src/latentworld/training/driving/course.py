@@ -37,6 +37,8 @@ def collect(recipe: Recipe, data: Path, workers: int) -> dict[str, float]:
         if _learns_appearance(recipe):
             found |= collect_views(_views_file(recipe, part, data), views, workers)
         met |= {f"{part}_{key}": value for key, value in found.items()}
+    if recipe.calibration is not None:
+        collect_drives(dataset_file(recipe.drives, "calibration", data), recipe.calibration, workers)
     return met
 
 
@@ -66,15 +68,20 @@ def validate(model: WorldModel, recipe: Recipe, data: Path) -> dict[str, float]:
     figures = validation.validate(model, Drives(dataset_file(recipe.drives, "validation", data)))
     if _learns_appearance(recipe):
         figures |= recognition(model, Gallery(_views_file(recipe, "validation", data)))
+    if recipe.calibration is not None:  # last, as it sets the quantiles of surprise
+        own = validation.validate(model, Drives(dataset_file(recipe.drives, "calibration", data)))
+        figures |= {f"shipped_robot_{name}": value for name, value in own.items()}
     return figures
 
 
 def about(recipe: Recipe) -> dict[str, str]:
     """Lines of the card."""
     stages = "; ".join(f"{s.steps} steps of {s.clips} {LEARNED[s.learns].format(s.length)}" for s in recipe.stages)
+    robots = "cameras, bodies and surfaces drawn anew in each" if recipe.train.fleet else "the shipped robot"
     begun = {"begun with": f"the weights of {recipe.base}"} if recipe.base else {}
     return begun | {
-        "data": f"{recipe.train.rooms} simulated rooms of {recipe.train.rows} rows (0.1 s each), scripted drivers;"
+        "data": f"{recipe.train.rooms} simulated rooms of {recipe.train.rows} rows (0.1 s each), {robots},"
+        " scripted drivers;"
         f" {recipe.views.rooms} rooms looked at from {recipe.views.places * recipe.views.views} poses each",
         "held out": f"{recipe.validation.rooms} rooms (seeds from {recipe.validation.first_seed}), never trained on",
         "training": stages,

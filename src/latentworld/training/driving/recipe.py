@@ -44,6 +44,8 @@ class Recipe:
     depth_dropout: float = 0.1  # share of clips seen without depth
     any_light: bool = False  # whether exposure, colours, noise and focus of every clip are changed
     base: str = ""  # weights to begin with, where they fit; none: from nothing
+    # Drives of the shipped robot, from which the quantiles of its surprise are; none: the held-out ones are such.
+    calibration: CollectSettings | None = None
 
 
 ROOMS = CollectSettings(rooms=2400, first_seed=0, moving=0.4, looking=0.4)
@@ -100,11 +102,14 @@ RECIPES = {
                 Stage(4000, "all", clips=24, length=20, rate=8e-4),
                 Stage(500, "belief", clips=24, length=30, rate=5e-4),
                 Stage(1200, "appearance", clips=12, length=60, rate=1e-3),
+                Stage(3000, "all", clips=24, length=20, rate=6e-4),
+                Stage(1000, "belief", clips=24, length=30, rate=5e-4),
             ),
             ModelConfig(uses_mask=True),
             depth_dropout=0.5,
             any_light=True,
             base="nav-small",
+            calibration=HELD_OUT,
         ),
         Recipe(
             "smoke",
