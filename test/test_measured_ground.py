@@ -8,7 +8,7 @@ import torch
 
 from latentworld import robot_file
 from latentworld.agent import Agent
-from latentworld.consequence.engine import below_zero
+from latentworld.consequence.engine import HIDDEN, below_zero
 from latentworld.consequence.measured_ground import MeasuredGround
 from latentworld.perception.range_scan import SECTORS, range_scan, scan_of_lidar
 from latentworld.robot import Lidar, Mount
@@ -146,24 +146,42 @@ def test_measured_obstacles_are_met_and_believed_ones_only_where_nothing_was_see
     ground = MeasuredGround(MeasuredSpace(clearance, unseen, unseen, np.array([-1.0, -1.0]), 0.05), torch.zeros(3))
     points, now = torch.tensor([[0.0, 0.0], [0.3, 0.1], [0.0, 0.2], [5.0, 0.0]]), torch.zeros(())
     believed = torch.tensor([0.1, 0.45, 0.9, 0.7])
-    fused, spread, floor = ground.fuse(points, now, believed, torch.full((4,), 0.2), 0.1)
+    fused, spread, floor, hidden = ground.fuse(points, now, believed, torch.full((4,), 0.2), 0.1)
     assert fused.tolist() == pytest.approx([0.4, 0.45, 0.5, 0.7], abs=1e-5)
     assert spread[:2].tolist() == pytest.approx([0.03, 0.035], abs=1e-4), "nothing stands before unseen ground"
     assert spread[3] == pytest.approx(0.2)
     assert floor.tolist() == pytest.approx([0.4, 0.4, 0.4, 0.0], abs=1e-5), "out of the grid nothing is known"
+    assert hidden.tolist() == pytest.approx([0.4, 0.4, 0.4, 0.0], abs=1e-5)
 
 
 def test_what_is_believed_may_be_touched_before_what_was_measured():
     clearance, unseen = np.full((41, 41), 0.5, np.float32), np.zeros((41, 41), np.float32)
     ground = MeasuredGround(MeasuredSpace(clearance, unseen, unseen, np.array([-1.0, -1.0]), 0.05), torch.zeros(3))
     radius, believed, spread = 0.2, torch.tensor([0.6, 0.6, 0.3]), torch.tensor([0.3, 0.08, 0.1])
-    fused, told, _ = ground.fuse(torch.zeros(3, 2), torch.zeros(()), believed, spread, radius)
+    fused, told, _, _ = ground.fuse(torch.zeros(3, 2), torch.zeros(()), believed, spread, radius)
     assert fused.tolist() == pytest.approx([0.5, 0.5, 0.3])
     alone = below_zero(believed - radius, spread)
     assert below_zero(fused - radius, told).tolist() == pytest.approx(alone.tolist(), abs=1e-4)
     sure = MeasuredGround(MeasuredSpace(clearance, clearance, unseen, np.array([-1.0, -1.0]), 0.05), torch.zeros(3))
-    fused, told, _ = sure.fuse(torch.zeros(3, 2), torch.zeros(()), believed, spread, radius)
+    fused, told, _, _ = sure.fuse(torch.zeros(3, 2), torch.zeros(()), believed, spread, radius)
     assert (below_zero(fused - radius, told) < 1e-4).all(), "where all was seen, belief does not count"
+
+
+def test_ground_that_was_never_seen_is_never_certainly_free():
+    agent = Agent.load()
+    world = World(VALIDATION_SEEDS + 9, blocked=False)
+    for _ in range(5):
+        state = agent.observe(world.frame(), world.odometry())
+        world.step(0.0, 0.0)
+    free = np.full_like(state.measured.clearance, 3.0)
+    ahead = np.zeros((1, 8, 2), np.float32) + [0.3, 0.0]
+    contact = []
+    for unseen in (free, np.zeros_like(free)):
+        seen = replace(state, measured=replace(state.measured, clearance=free, unseen=unseen))
+        contact.append(agent.simulator.simulate(seen, ahead, 0.2).contact)
+    assert contact[0].max() < 1e-3, "all was seen to be free"
+    assert contact[1].min() >= np.float32(HIDDEN)
+    world.close()
 
 
 def test_a_drive_measures_where_things_stand_and_messages_carry_it():

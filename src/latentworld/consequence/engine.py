@@ -23,6 +23,7 @@ from latentworld.model.latent_map import rotate
 from latentworld.model.world_model import Belief, WorldModel
 from latentworld.robot import Base
 
+HIDDEN = 0.05  # least probability of contact where the base is on ground that was never seen
 PIECE = 2048  # points at a time
 LANES = 16  # numbers that a core handles at once
 
@@ -106,11 +107,13 @@ class RolloutEngine:
         clearance, ledge = field[..., 0], field[..., 2]
         if prepared.ground is not None:
             ahead = dt * torch.arange(1, len(points) + 1, device=points.device)[:, None, None]
-            clearance, spread, floor = prepared.ground.fuse(points, ahead, clearance, spread, self.radii)
+            clearance, spread, floor, unseen = prepared.ground.fuse(points, ahead, clearance, spread, self.radii)
             ledge_spread = torch.where(floor > ledge, SPREAD, ledge_spread)
             ledge = torch.maximum(ledge, floor)
         clearance, ledge = clearance - self.radii, ledge - self.radii
         contact = below_zero(clearance, spread)
+        if prepared.ground is not None:
+            contact = torch.where(unseen < self.radii, contact.clamp(min=HIDDEN), contact)
         # Half of a disc may hang over an edge before the body tips.
         drop = below_zero(ledge + self.radii / 2, ledge_spread)
         doubt = _spread(field[..., ASPECTS:])

@@ -27,9 +27,10 @@ class MeasuredGround:
 
     def fuse(
         self, points: Tensor, ahead: Tensor, clearance: Tensor, spread: Tensor, radius: Tensor | float
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Clearance at points (..., 2), as believed, with its spread (...), metres -> the same with what was measured,
-        and metres (...) to the nearest ground that was not seen to be floor: no ledge is nearer.
+        and metres (...) to the nearest ground that was not seen to be floor: no ledge is nearer; and to the nearest
+        that was not seen at all, below 0 within it.
 
         ahead: seconds from now; radius: metres of the body at each point; both of a shape that fits (...).
 
@@ -46,7 +47,7 @@ class MeasuredGround:
         told = spread * over / (clearance - radius).clamp(min=1e-6)
         told = torch.where(over > 0, torch.minimum(told, SPREAD * over / beyond), spread)
         believed = (clearance > unseen) & ((over > 0) | (fused == clearance))
-        return fused, torch.where(believed, told, SPREAD).clamp(min=SPREAD), floor
+        return fused, torch.where(believed, told, SPREAD).clamp(min=SPREAD), floor, unseen
 
     def _at(self, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Metres from points (..., 2) to the nearest measured thing, to unseen ground, to ground not seen as floor."""

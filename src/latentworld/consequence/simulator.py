@@ -97,7 +97,7 @@ class ConsequenceSimulator:
                 # The map's axes are those of odom; the robot stands at ``place`` in it.
                 points = rotate(model.map.centres - belief.place[0, :2], -ground.pose[2].expand(clearance.shape))
                 now = clearance.new_zeros(())
-                clearance, spread, floor = ground.fuse(points, now, clearance, spread, self.robot.base.narrowest)
+                clearance, spread, floor, _ = ground.fuse(points, now, clearance, spread, self.robot.base.narrowest)
                 ledge = torch.maximum(ledge, floor)
             clearance = torch.minimum(clearance, ledge) - self.robot.base.narrowest
             doubt = spread + field.doubt
