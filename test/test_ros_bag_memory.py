@@ -22,7 +22,7 @@ from latentworld.ros.bag_memory import remember
 from latentworld.ros.codecs import odometry_to_message, stamped_from_action
 from latentworld.ros.images import to_image
 from latentworld.sim.world import World
-from latentworld.types import Action, Attitude, stamp_of
+from latentworld.types import Action, Attitude, LatentworldError, stamp_of
 
 TYPES = {
     "/camera/image_raw": "sensor_msgs/msg/Image",
@@ -115,6 +115,29 @@ def test_glasses_in_a_bag_are_seen_through_with_the_head_turned_as_odometry_says
             for attitude in (Attitude(0.0, 0.3, 1.5), None)
         )
     assert turned.latent_distance < 0.01 < 0.1 < level.latent_distance
+
+
+@pytest.mark.parametrize(
+    "height, late, said",
+    [
+        (3.5, 0.0, "/odom: attitude: expected glasses 0.3 to 2.5 m above the floor, where z is 0, got 3.50 m"),
+        (1.5, 2.0, "/odom: expected odometry within 0.1 s of the frames, .*, got none near any of 1"),
+    ],
+)
+def test_a_bag_that_does_not_say_how_the_head_was_held_is_refused(tmp_path, height, late, said):
+    robot, bag_path, stamp = load("ar_glasses"), tmp_path / "walk.mcap", stamp_of(5.0)
+    world = World(2_000_000, blocked=False, image_size=robot.camera.intrinsics.width, robot=robot)
+    frame, odometry = world.frame(), odometry_to_message(replace(world.odometry(), stamp=stamp))
+    odometry.pose.pose.position.z = height
+    with BagWriter(bag_path) as bag:
+        for topic, kind in TYPES.items():
+            bag.add_topic(topic, kind)
+        bag.write("/odom", serialize_message(odometry), stamp, stamp)
+        seen = stamp + stamp_of(late)
+        for topic, picture in (("/camera/image_raw", frame.rgb), ("/camera/depth/image_raw", frame.depth)):
+            bag.write(topic, serialize_message(to_image(picture, seen, "glasses")), seen, seen)
+    with pytest.raises(LatentworldError, match=said):
+        list(remember(bag_path, tmp_path / "m.sqlite", Topics(), robot=robot))
 
 
 def quaternion_of_pitch(pitch):

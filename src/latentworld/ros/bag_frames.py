@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from geometry_msgs.msg import TwistStamped
+from nav_msgs.msg import Odometry
 
-from latentworld.perception.head import AttitudeHistory, check
+from latentworld.perception.head import NEAR, AttitudeHistory, check
 from latentworld.robot import BaseKind
 from latentworld.ros import bag, images
 from latentworld.ros.codecs import (
@@ -51,12 +52,13 @@ def frames(path: Path, topics: Topics, tracker: WorldStateTracker) -> Iterator[t
     """Every frame, with depth where the bag has it and the model takes it, and for a head the attitude that odometry
     says it had then: frames without odometry near them are left out. The tracker hears odometry and commands.
 
-    Raises LatentworldError where the bag lacks images or odometry.
+    Raises LatentworldError where the bag lacks images or odometry, or a head's odometry is not that of a head, or near
+    none of the frames.
     """
     counts = expect_topics(path, topics)
     with_depth = bool(counts.get(topics.depth)) and tracker.model.config.uses_depth
     pairer, waiting, newest = FramePairer(APART), deque[Frame](), None
-    head = AttitudeHistory() if tracker.base.kind == BaseKind.HEAD else None
+    head = _Head(path, topics.odom) if tracker.base.kind == BaseKind.HEAD else None
     wanted = {topics.image, topics.odom, topics.cmd_vel} | ({topics.depth} if with_depth else set())
     for heard in bag.read(path, lambda topic, _: topic in wanted):
         frame = None
@@ -65,9 +67,7 @@ def frames(path: Path, topics: Topics, tracker: WorldStateTracker) -> Iterator[t
             tracker.odometry(odometry)
             newest = odometry.stamp
             if head is not None:
-                attitude = attitude_from_message(heard.message)
-                check(attitude)
-                head.add(newest, attitude)
+                head.hear(newest, heard.message)
         elif heard.topic == topics.cmd_vel:
             tracker.command(action_of(heard))
         elif heard.topic == topics.depth:
@@ -78,15 +78,44 @@ def frames(path: Path, topics: Topics, tracker: WorldStateTracker) -> Iterator[t
         if frame is not None:
             waiting.append(frame)
         while waiting and newest is not None and waiting[0].stamp <= newest:
-            yield from _with_attitude(waiting.popleft(), head)
+            frame = waiting.popleft()
+            yield from [(frame, None)] if head is None else head.with_attitude(frame)
     while waiting and newest is not None:
-        yield from _with_attitude(waiting.popleft(), head)
+        frame = waiting.popleft()
+        yield from [(frame, None)] if head is None else head.with_attitude(frame)
+    if head is not None:
+        head.expect_some()
 
 
-def _with_attitude(frame: Frame, head: AttitudeHistory | None) -> Iterator[tuple[Frame, Attitude | None]]:
-    attitude = None if head is None else head.at(frame.stamp)
-    if head is None or attitude is not None:
+class _Head:
+    """How the head in a bag was held at each frame."""
+
+    def __init__(self, path: Path, topic: str) -> None:
+        self._path, self._topic, self._history = path, topic, AttitudeHistory()
+        self._told, self._left_out = 0, 0  # frames
+
+    def hear(self, stamp: int, message: Odometry) -> None:
+        try:
+            attitude = attitude_from_message(message)
+            check(attitude)
+        except LatentworldError as error:
+            raise LatentworldError(f"bag {self._path}: {self._topic}: {error}") from error
+        self._history.add(stamp, attitude)
+
+    def with_attitude(self, frame: Frame) -> Iterator[tuple[Frame, Attitude]]:
+        """The frame with its attitude; nothing where odometry does not tell it."""
+        if (attitude := self._history.at(frame.stamp)) is None:
+            self._left_out += 1
+            return
+        self._told += 1
         yield frame, attitude
+
+    def expect_some(self) -> None:
+        if self._left_out and not self._told:
+            raise LatentworldError(
+                f"bag {self._path}: {self._topic}: expected odometry within {NEAR} s of the frames, which says how the"
+                f" head was held, got none near any of {self._left_out}"
+            )
 
 
 def action_of(heard: bag.Heard) -> Action:

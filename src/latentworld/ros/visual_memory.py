@@ -125,9 +125,8 @@ class VisualMemoryNode(ManagedNode):
         self._since_anchored = 0
         if self._finder is not None:
             self._images.append(ImageInput(self, self._feed.depth, self._on_depth))
-        self._head = None
-        if self._lenses.robot.base.kind == BaseKind.HEAD:
-            self._head = AttitudeHistory()
+        self._head = AttitudeHistory() if self._lenses.robot.base.kind == BaseKind.HEAD else None
+        if self._head is not None:
             self.listen(Odometry, "odom", qos.odometry(), self._on_head_odometry)
         self.listen(Path, "corrected_path", qos.event(), self._on_corrected_path)
         self.serve(QueryMemory, "query_memory", self._query)
