@@ -577,6 +577,17 @@ def test_to_turn_to_a_goal_beside_it_is_not_dearer_than_to_face_as_it_shall_ther
     assert going < standing
 
 
+def test_a_car_pays_for_the_circle_that_it_must_drive_to_face_the_way():
+    simulator, goal = OpenFloor(), np.array([2.0, 0.0, np.nan])
+    turning = np.zeros((3, P.horizon, 2), np.float32)
+    turning[1, :, 1], turning[2, :, 1] = 0.5 * np.pi / (P.horizon * P.dt), np.pi / (P.horizon * P.dt)
+    imagined = simulator.simulate(state(), turning, P.dt)
+    scene = Scene(state(), turning, imagined, goal, WayToGoal(simulator.free_space(state()), goal, 0.1), P)
+    ahead, aside, back = critics()["heading"](scene._replace(turning_radius=0.74))
+    assert (ahead, aside, back) == pytest.approx((0, 0.74 * np.pi / 2, 0.74 * np.pi), abs=0.15)
+    assert critics()["heading"](scene)[2] == pytest.approx(0.6, abs=0.1), "others turn on the spot"
+
+
 def test_it_gets_to_a_goal_beside_it_and_faces_as_it_shall_there():
     goal = Goal(GoalKind.POSE, np.array([0.0, 0.6, 0.0], np.float32), tolerance=0.25)
     selector, pose = ActionSelector(OpenFloor()), np.zeros(3)

@@ -186,7 +186,10 @@ class ActionSelector:
 
         def evaluate(batch: np.ndarray) -> tuple[np.ndarray, Consequences]:
             imagined = self._imagine(state, batch)
-            costs, total = weigh(Scene(state, batch, imagined, target, way, p, latent, look, urgency), self.critics)
+            costs, total = weigh(
+                Scene(state, batch, imagined, target, way, p, latent, look, urgency, self.base.turning_radius),
+                self.critics,
+            )
             return total, _judged(imagined, costs, total)
 
         seeds, mean = self.seeds, np.zeros((p.horizon, len(self.axes)), np.float32)

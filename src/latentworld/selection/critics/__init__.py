@@ -17,7 +17,8 @@ class Scene(NamedTuple):
 
     way: how far it is from anywhere to the goal, round what is in between. latent: (D,) of a goal image, and look:
     poses (K, 3) in odom -> latents (K, D) that would be seen there; None where the goal is a pose. urgency: what it is
-    worth to arrive, 1 at first, more the longer it has stood about the goal without arriving.
+    worth to arrive, 1 at first, more the longer it has stood about the goal without arriving. turning_radius: metres of
+    the least circle that the base can drive; 0: it turns on the spot.
     """
 
     state: WorldState
@@ -29,6 +30,7 @@ class Scene(NamedTuple):
     latent: np.ndarray | None = None
     look: Callable[[np.ndarray], np.ndarray] | None = None
     urgency: float = 1.0
+    turning_radius: float = 0.0
 
 
 Critic = Callable[[Scene], np.ndarray]
