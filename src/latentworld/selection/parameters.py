@@ -28,7 +28,7 @@ class SelectionParameters:
     max_lateral: float = parameter(0.0, "m/s sideways at most; 0: what the description allows", 0.0, 5.0)
     max_observation_age: float = parameter(0.5, "seconds; an older belief is not planned from", 0.05, 10.0)
     contact_limit: float = parameter(
-        0.6, "probability of contact within reaction_time at which a plan is refused", 0.0, 1.0
+        0.3, "probability of contact within reaction_time at which a plan is refused", 0.0, 1.0
     )
     drop_limit: float = parameter(
         0.3, "probability of a drop within reaction_time at which a plan is refused", 0.0, 1.0
