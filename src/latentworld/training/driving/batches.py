@@ -38,9 +38,12 @@ def sample(
     length: int,
     stride: int,
     images: bool = True,
+    rooms: int | None = None,
 ) -> Batch:
-    """Draw a batch; the same rng state draws the same batch. images: whether it has any."""
-    starts, episodes = drives.starts(rng, n, length * stride)
+    """Draw a batch; the same rng state draws the same batch. images: whether it has any. rooms: from the first so many
+    only.
+    """
+    starts, episodes = drives.starts(rng, n, length * stride, rooms)
     first, last = drives.offsets[episodes], drives.offsets[episodes] + drives.lengths[episodes] - 1
     rows = starts[:, None] + np.arange(length) * stride
     small = drives.small

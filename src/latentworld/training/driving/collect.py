@@ -28,7 +28,7 @@ class CollectSettings:
     moving: float = 0.0  # share of rooms in which one to three things move by themselves
     looking: float = 0.0  # share of drives that begin with a look around
     fleet: bool = False  # a robot drawn at random for each room, instead of the shipped one
-    wide: bool = False  # rooms of many kinds, with photographed surfaces
+    wide: int = 0  # the first so many rooms are of many kinds, with photographed surfaces; the others as at home
 
 
 def label_points(rng: np.random.Generator, n: int) -> np.ndarray:
@@ -78,7 +78,7 @@ def drive(settings: CollectSettings, seed: int) -> dict[str, np.ndarray]:
     """One episode in room ``seed``: the columns of training.driving.drives."""
     global _world
     rng = np.random.default_rng([seed, 7])
-    _world = world_for(_world, seed, settings.fleet, settings.wide)
+    _world = world_for(_world, seed, settings.fleet, seed - settings.first_seed < settings.wide)
     world, eye = _world, CanonicalView(_world.robot)
     some = int(rng.integers(1, 4)) if settings.moving and rng.random() < settings.moving else 0
     world.reset(seed, moving=some)

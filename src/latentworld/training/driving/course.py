@@ -76,11 +76,16 @@ def validate(model: WorldModel, recipe: Recipe, data: Path) -> dict[str, float]:
 
 def about(recipe: Recipe) -> dict[str, str]:
     """Lines of the card."""
-    stages = "; ".join(f"{s.steps} steps of {s.clips} {LEARNED[s.learns].format(s.length)}" for s in recipe.stages)
+    stages = "; ".join(
+        f"{s.steps} steps of {s.clips} {LEARNED[s.learns].format(s.length)}"
+        + (f", of the first {s.rooms} rooms" if s.rooms else "")
+        for s in recipe.stages
+    )
     robots = "cameras, bodies and surfaces drawn anew in each" if recipe.train.fleet else "the shipped robot"
+    kinds = f" the first {recipe.train.wide} rooms of many kinds," if recipe.train.wide else ""
     begun = {"begun with": f"the weights of {recipe.base}"} if recipe.base else {}
     return begun | {
-        "data": f"{recipe.train.rooms} simulated rooms of {recipe.train.rows} rows (0.1 s each), {robots},"
+        "data": f"{recipe.train.rooms} simulated rooms of {recipe.train.rows} rows (0.1 s each), {robots},{kinds}"
         " scripted drivers;"
         f" {recipe.views.rooms} rooms looked at from {recipe.views.places * recipe.views.views} poses each",
         "held out": f"{recipe.validation.rooms} rooms (seeds from {recipe.validation.first_seed}), never trained on",

@@ -64,9 +64,13 @@ class Drives:
     def rows(self) -> int:
         return len(self.small["action"])
 
-    def starts(self, rng: np.random.Generator, n: int, span: int) -> tuple[np.ndarray, np.ndarray]:
-        """n random clip starts (row numbers) with ``span`` rows inside one episode, and their episodes."""
-        fitting = np.flatnonzero(self.lengths >= span)
+    def starts(
+        self, rng: np.random.Generator, n: int, span: int, rooms: int | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """n random clip starts (row numbers) with ``span`` rows inside one episode, and their episodes. rooms: of the
+        first so many only.
+        """
+        fitting = np.flatnonzero(self.lengths[:rooms] >= span)
         if not len(fitting):
             raise LatentworldError(
                 f"dataset {self.path}: expected an episode of {span} rows, longest is {self.lengths.max()}"

@@ -26,6 +26,7 @@ class Stage:
     starts: int = 4  # rows of a clip from which latents are predicted
     warm_up: int = 50
     weight_decay: float = 1e-3
+    rooms: int = 0  # of the drives, the first so many; 0: all
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +51,8 @@ class Recipe:
 
 ROOMS = CollectSettings(rooms=2400, first_seed=0, moving=0.4, looking=0.4)
 HELD_OUT = CollectSettings(rooms=120, first_seed=1_000_000, moving=0.4, looking=0.4)
-FLEET = CollectSettings(rooms=1600, first_seed=0, rows=120, moving=0.3, looking=0.4, fleet=True, wide=True)
-HELD_OUT_FLEET = CollectSettings(
-    rooms=40, first_seed=1_000_000, rows=120, moving=0.3, looking=0.4, fleet=True, wide=True
-)
+FLEET = CollectSettings(rooms=2400, first_seed=0, rows=120, moving=0.3, looking=0.4, fleet=True, wide=1600)
+HELD_OUT_FLEET = CollectSettings(rooms=40, first_seed=1_000_000, rows=120, moving=0.3, looking=0.4, fleet=True, wide=40)
 VIEWS = GallerySettings(rooms=1500, first_seed=0)
 HELD_OUT_VIEWS = GallerySettings(rooms=120, first_seed=1_000_000)
 FLEET_VIEWS = GallerySettings(rooms=900, first_seed=0, fleet=True, wide=True)
@@ -99,10 +98,12 @@ RECIPES = {
             FLEET_VIEWS,
             HELD_OUT_FLEET_VIEWS,
             (
-                Stage(4000, "all", clips=24, length=20, rate=8e-4),
-                Stage(500, "belief", clips=24, length=30, rate=5e-4),
+                Stage(4000, "all", clips=24, length=20, rate=8e-4, rooms=1600),
+                Stage(500, "belief", clips=24, length=30, rate=5e-4, rooms=1600),
                 Stage(1200, "appearance", clips=12, length=60, rate=1e-3),
-                Stage(3000, "all", clips=24, length=20, rate=6e-4),
+                Stage(3000, "all", clips=24, length=20, rate=6e-4, rooms=1600),
+                Stage(1000, "belief", clips=24, length=30, rate=5e-4, rooms=1600),
+                Stage(2000, "all", clips=24, length=20, rate=5e-4),
                 Stage(1000, "belief", clips=24, length=30, rate=5e-4),
             ),
             ModelConfig(uses_mask=True),

@@ -115,7 +115,7 @@ class DrivingTask:
 def _plan(stage: Stage, rng: np.random.Generator) -> dict:
     """Clips are seen at 10, 5 or 2.5 Hz: a dropped frame is nothing new, and what was seen long ago is asked for."""
     return {
-        "n": stage.clips, "length": stage.length, "stride": int(rng.choice(STRIDES)),
+        "n": stage.clips, "length": stage.length, "stride": int(rng.choice(STRIDES)), "rooms": stage.rooms or None,
     }  # fmt: skip
 
 
