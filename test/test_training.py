@@ -16,6 +16,7 @@ from latentworld.model.config import ModelConfig
 from latentworld.model.latent_map import relative
 from latentworld.model.view_matcher import Match
 from latentworld.model.world_model import WorldModel
+from latentworld.training.driving import collect as driving_collect
 from latentworld.training.driving import course, validation
 from latentworld.training.driving.batches import sample
 from latentworld.training.driving.collect import CollectSettings, collect
@@ -115,6 +116,26 @@ def test_a_batch_agrees_with_the_rows_it_came_from(data):
         for t in range(10):
             row = int(batch.rows[clip, t])
             assert np.array_equal(batch.clip.pixels[clip, t].numpy(), drives.pictures[0][row])
+
+
+def test_clips_come_from_as_many_rooms_as_are_asked_for(data):
+    drives, rng = Drives(data), np.random.default_rng(0)
+    assert {int(e) for _ in range(20) for e in drives.starts(rng, 4, 8, rooms=2)[1]} == {0, 1}
+    assert {int(e) for _ in range(40) for e in drives.starts(rng, 4, 8)[1]} == set(range(len(drives)))
+
+
+def test_the_first_rooms_of_a_fleet_are_of_many_kinds(monkeypatch):
+    asked = []
+
+    def stop(world, seed, fleet, wide):
+        asked.append(wide)
+        raise LatentworldError("enough")
+
+    monkeypatch.setattr(driving_collect, "world_for", stop)
+    for seed in (100, 102, 103):
+        with pytest.raises(LatentworldError):
+            driving_collect.drive(CollectSettings(rooms=5, first_seed=100, fleet=True, wide=3), seed)
+    assert asked == [True, True, False]
 
 
 def test_free_space_labels_agree_with_contacts(data):
