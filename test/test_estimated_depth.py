@@ -14,15 +14,13 @@ from latentworld.model.depth_estimator import BELOW
 from latentworld.perception.canonical_view import CanonicalView
 from latentworld.perception.encoder import PerceptionEncoder
 from latentworld.perception.estimated_depth import Cells, EstimatedDepth, depth_picture, ground_scan
-from latentworld.perception.head import HeadView
 from latentworld.perception.level_view import CELL, COLUMNS, ROWS, LevelView, directions
 from latentworld.perception.range_scan import range_scan
 from latentworld.robot import Mount
 from latentworld.sim import World
-from latentworld.sim.sensors import SimulatedCamera
 from latentworld.training.depth.collect import EXACT
 from latentworld.training.driving.drivers import free_distance, random_point
-from latentworld.types import Attitude, Frame, LatentworldError
+from latentworld.types import Frame, LatentworldError
 
 ROOM = 1_680_100  # a seed that no training has seen
 
@@ -124,7 +122,7 @@ def test_shipped_estimator_in_rooms_never_seen(name):
         columns += int(there.sum())
     world.close()
     assert columns > 100 and len(apart) > 0.7 * columns
-    assert np.median(apart) < 0.12 and missed < 0.12 * columns
+    assert np.median(apart) < 0.1 and missed < 0.12 * columns
 
 
 def test_encoder_estimates_only_where_nothing_is_measured():
@@ -139,29 +137,6 @@ def test_encoder_estimates_only_where_nothing_is_measured():
     assert alone.scans == ()
     apart = [np.linalg.norm(deep.vector - other.vector) for other in (flat, alone)]
     assert apart[0] < apart[1]  # what is estimated comes nearer to what is measured than colour alone
-
-
-def test_head_that_looks_down_sees_the_floor_where_it_is():
-    """The estimate is of the cameras as the head holds them, not as they are described."""
-    rng, attitude = np.random.default_rng(0), Attitude(0.0, 0.45, 1.6)
-    glasses = robot_file.load("ar_glasses")
-    camera = replace(glasses.camera, depth=EXACT)
-    exact, colour = (replace(glasses, cameras=(replace(camera, depth=depth),)) for depth in (EXACT, None))
-    held = HeadView(exact).at(attitude).robot
-    sensor, encoder = SimulatedCamera(held.camera, rng), PerceptionEncoder(load(), colour)
-    world, apart = World(ROOM), {attitude: [], None: []}
-    for seed in range(ROOM, ROOM + 8):
-        world.reset(seed)
-        frame = world.look_through(sensor, pose_in(world, rng))
-        measured = range_scan(frame, held)
-        for told, errors in apart.items():
-            (scan,) = encoder.encode(replace(frame, depth=None), told).scans
-            assert scan.estimated
-            both = np.isfinite(measured.nearest) & np.isfinite(scan.nearest) & (measured.nearest < 3)
-            errors += list(np.abs(scan.nearest[both] - measured.nearest[both]))
-    world.close()
-    assert len(apart[attitude]) > 50 and np.median(apart[attitude]) < 0.25
-    assert len(apart[None]) < 0.1 * len(apart[attitude])  # taken for level, they see no floor so near
 
 
 def test_picture_of_another_shape_is_refused():

@@ -26,7 +26,6 @@ ALLOWED = {
     "evaluation/worlds/unicycle.py": "wheels as shares of a described base",
     "evaluation/worlds/barn_world.py": "cylinders of a course",
     "sim/furniture.py": "furniture",
-    "sim/life_sized.py": "furniture",
     "sim/movers.py": "what moves by itself",
     "sim/stage/looks.py": "the camera of the table of the physics films",
     "memory/lookup.py": "radius of a search",

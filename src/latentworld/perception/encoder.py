@@ -15,7 +15,7 @@ from latentworld.perception.canonical_view import CanonicalView
 from latentworld.perception.estimated_depth import EstimatedDepth
 from latentworld.perception.head import HeadView
 from latentworld.perception.range_scan import range_scan, scan_of_lidar
-from latentworld.robot import Lidar, Robot
+from latentworld.robot import BaseKind, Lidar, Robot
 from latentworld.types import Attitude, Frame, Latent, LatentworldError, RangeScan
 
 
@@ -29,7 +29,8 @@ class PerceptionEncoder:
     def __init__(self, model: WorldModel, robot: Robot | None = None, estimate_depth: bool = True):
         self.model, self.robot = model, robot
         self.view = None if robot is None else CanonicalView(robot)
-        able = estimate_depth and robot is not None and model.config.uses_depth
+        # At the height of a head the estimator, which knows our rooms only, misleads (docs/robots.md).
+        able = estimate_depth and robot is not None and robot.base.kind != BaseKind.HEAD and model.config.uses_depth
         self._depth = EstimatedDepth(depth_estimator(), self.view) if able else None
         self._head = None if robot is None or not robot.cameras else HeadView(robot)
 
@@ -49,8 +50,7 @@ class PerceptionEncoder:
         else:
             view = self.view_at(attitude)
             if self._depth is not None and not any(view.measures(frame) for frame in frames):
-                estimated = self._depth if attitude is None else EstimatedDepth(self._depth.model, view)
-                view, frames, scans = estimated.look(frames)
+                view, frames, scans = self._depth.look(frames)
             else:
                 scans = tuple(filter(None, (range_scan(frame, view.robot) for frame in frames)))
             seen = view.look(frames)

@@ -36,8 +36,7 @@ class Shape:
         return self.radius if self.radius is not None else float(np.hypot(*self.half))
 
 
-def legs(a: float, b: float, height: float) -> list[Part]:
-    """Four, at the corners of a top of these half sizes."""
+def _legs(a: float, b: float, height: float) -> list[Part]:
     return [
         Part("box", (LEG, LEG, height / 2), (sx * (a - LEG), sy * (b - LEG), height / 2), accent=True)
         for sx in (-1, 1)
@@ -70,7 +69,7 @@ def table(rng: np.random.Generator) -> Shape:
     """Low enough that the base meets the top: the top is the footprint."""
     a, b, height = rng.uniform(0.3, 0.5), rng.uniform(0.22, 0.38), rng.uniform(0.24, 0.3)
     top = Part("box", (a, b, 0.015), (0, 0, height - 0.015))
-    return Shape("table", (top, *legs(a - 0.02, b - 0.02, height - 0.03)), (a, b))
+    return Shape("table", (top, *_legs(a - 0.02, b - 0.02, height - 0.03)), (a, b))
 
 
 def chair(rng: np.random.Generator) -> Shape:
@@ -78,7 +77,7 @@ def chair(rng: np.random.Generator) -> Shape:
     parts = [
         Part("box", (a, a, 0.02), (0, 0, seat - 0.02)),
         Part("box", (0.02, a, (back - seat) / 2), (0.02 - a, 0, (back + seat) / 2)),
-        *legs(a, a, seat - 0.04),
+        *_legs(a, a, seat - 0.04),
     ]
     return Shape("chair", tuple(parts), (a, a))
 
@@ -111,6 +110,62 @@ def crate(rng: np.random.Generator) -> Shape:
 
 FURNITURE: tuple[Callable[[np.random.Generator], Shape], ...] = (box, cylinder, plant, table, chair, shelf, sofa)
 FREQUENCY = (0.27, 0.22, 0.1, 0.12, 0.12, 0.1, 0.07)
+
+
+def desk(rng: np.random.Generator) -> Shape:
+    """As high as people need it."""
+    a, b, height = rng.uniform(0.3, 0.45), rng.uniform(0.45, 0.9), rng.uniform(0.66, 0.78)
+    top = Part("box", (a, b, 0.015), (0, 0, height - 0.015))
+    if rng.random() < 0.5:
+        return Shape("desk", (top, *_legs(a - 0.02, b - 0.02, height - 0.03)), (a, b), against_wall=0.5)
+    sides = [Part("box", (a, 0.02, height / 2), (0, s * (b - 0.04), height / 2), accent=True) for s in (-1, 1)]
+    return Shape("desk", (top, *sides), (a, b), against_wall=0.5)
+
+
+def office_chair(rng: np.random.Generator) -> Shape:
+    a, seat, back = rng.uniform(0.22, 0.28), rng.uniform(0.4, 0.52), rng.uniform(0.8, 1.1)
+    foot = [
+        Part("box", (a, 0.025, 0.03), (0, 0, 0.05), accent=True),
+        Part("box", (0.025, a, 0.03), (0, 0, 0.05), accent=True),
+        Part("cylinder", (0.03, seat / 2), (0, 0, seat / 2), accent=True),
+    ]
+    rest = (back - seat - 0.1) / 2
+    parts = (
+        *foot, Part("box", (a, a, 0.04), (0, 0, seat - 0.04)), Part("box", (0.03, a, rest), (0.03 - a, 0, back - rest)),
+    )  # fmt: skip
+    return Shape("office_chair", parts, (a, a))
+
+
+def cupboard(rng: np.random.Generator) -> Shape:
+    a, b, height = rng.uniform(0.18, 0.32), rng.uniform(0.3, 0.7), rng.uniform(1.0, 2.1)
+    body = Part("box", (a, b, height / 2), (0, 0, height / 2))
+    split = Part("box", (0.005, 0.01, height / 2 - 0.05), (a, 0, height / 2), accent=True)
+    return Shape("cupboard", (body, split), (a, b), against_wall=0.8)
+
+
+def post(rng: np.random.Generator) -> Shape:
+    radius, height = rng.uniform(0.03, 0.09), rng.uniform(0.8, 2.2)
+    return Shape("post", (Part("cylinder", (radius, height / 2), (0, 0, height / 2)),), radius=radius)
+
+
+def person(rng: np.random.Generator) -> Shape:
+    """Who stands still."""
+    height, apart = rng.uniform(1.5, 1.9), rng.uniform(0.07, 0.16)
+    legs, trunk, head = 0.47 * height, 0.2 * height, 0.07 * height
+    parts = (
+        *(Part("cylinder", (0.065, legs / 2), (0, s * apart, legs / 2), accent=True) for s in (-1, 1)),
+        Part("ellipsoid", (0.14, 0.22, trunk), (0, 0, legs + trunk * 0.9)),
+        Part("ellipsoid", (head, head, head * 1.3), (0, 0, height - head), accent=True),
+    )
+    return Shape("person", parts, radius=0.25)
+
+
+LIFE_SIZED: tuple[Callable[[np.random.Generator], Shape], ...] = (desk, office_chair, cupboard, post, person)
+
+
+def any_furniture(rng: np.random.Generator) -> Shape:
+    """Half of it as the shipped robot knows it, half as people live with it."""
+    return any_obstacle(rng) if rng.random() < 0.5 else LIFE_SIZED[rng.integers(len(LIFE_SIZED))](rng)
 
 
 def any_obstacle(rng: np.random.Generator) -> Shape:

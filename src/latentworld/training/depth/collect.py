@@ -21,7 +21,7 @@ import numpy as np
 from latentworld.model.depth_estimator import ABOVE, BELOW, FLOOR
 from latentworld.perception.level_view import CELL, LevelView
 from latentworld.robot import Camera, Depth
-from latentworld.sim.life_sized import any_furniture
+from latentworld.sim.furniture import any_furniture
 from latentworld.sim.sensors import SimulatedCamera
 from latentworld.sim.wide_rooms import generate_wide_room
 from latentworld.sim.world import World
@@ -36,7 +36,6 @@ NOTHING = 255
 FAR = 14.0  # metres beyond which nothing is taught
 STANDS, DROPS = 0.006, 0.03  # metres above and below the floor from which on a cell shows something else
 CLEAR = 0.15  # metres about a pose that is looked from
-BESIDE, ASIDE = (0.2, 1.2), 0.5  # metres from a thing that a person stands beside; radians past it that they look
 TRIES = 50
 HEADS = 0.25  # share of cameras that people carry
 HEAD_HEIGHT, HEAD_PITCH, HEAD_ROLL = (1.3, 1.85), (-0.1, 0.65), 0.06  # metres, radians
@@ -62,10 +61,7 @@ def look(settings: ViewSettings, seed: int) -> dict[str, np.ndarray]:
         camera = draw_camera(rng)
         sensor = SimulatedCamera(camera, rng)
         level = LevelView(camera, (camera.intrinsics.height, camera.intrinsics.width))
-        places = [_anywhere] * settings.views
-        if camera.mount.z >= HEAD_HEIGHT[0]:  # people stand at tables and counters and look at them
-            places[::2] = [_beside_a_thing] * len(places[::2])
-        rows += [_view(_world, sensor, level, place(_world, rng)) for place in places]
+        rows += [_view(_world, sensor, level, rng) for _ in range(settings.views)]
     return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 
 
@@ -78,30 +74,12 @@ def draw_camera(rng: np.random.Generator) -> Camera:
     return replace(camera, mount=replace(camera.mount, z=float(z), pitch=float(pitch), roll=float(roll)))
 
 
-def _anywhere(world: World, rng: np.random.Generator) -> np.ndarray:
-    """A pose (3,) in odom."""
+def _view(world: World, sensor: SimulatedCamera, level: LevelView, rng: np.random.Generator) -> dict[str, np.ndarray]:
     for _ in range(TRIES):
         point = random_point(world, rng)
         if free_distance(world, point[None])[0] > CLEAR:
             break
-    return np.append(point, rng.uniform(-np.pi, np.pi))
-
-
-def _beside_a_thing(world: World, rng: np.random.Generator) -> np.ndarray:
-    """A pose (3,) in odom that faces something, more or less."""
-    things = [obstacle for obstacle in world.room.obstacles if obstacle.shape.kind != "wall"]
-    for _ in range(TRIES if things else 0):
-        thing = things[rng.integers(len(things))]
-        bearing = rng.uniform(-np.pi, np.pi)
-        away = (thing.shape.reach + rng.uniform(*BESIDE)) * np.array([np.cos(bearing), np.sin(bearing)])
-        place, point = world.from_room(np.array([[thing.x, thing.y], [thing.x, thing.y] + away]))
-        if free_distance(world, point[None])[0] > CLEAR:
-            return np.append(point, np.arctan2(*(place - point)[::-1]) + rng.normal(0, ASIDE))
-    return _anywhere(world, rng)
-
-
-def _view(world: World, sensor: SimulatedCamera, level: LevelView, pose: np.ndarray) -> dict[str, np.ndarray]:
-    frame = world.look_through(sensor, pose)
+    frame = world.look_through(sensor, np.append(point, rng.uniform(-np.pi, np.pi)))
     kind, nearness = labels(frame.depth, sensor, level)
     rgb = np.maximum(frame.rgb, 1)
     return {"pixels": level.look(rgb), "kind": kind, "nearness": nearness, "height": np.float32(level.height)}

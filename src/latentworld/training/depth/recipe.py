@@ -44,11 +44,7 @@ class DepthRecipe:
 HELD_OUT = VALIDATION_SEEDS + 680_000
 SMALL = DepthRecipe(
     "depth-small", ViewSettings(1800, 0), ViewSettings(60, HELD_OUT),
-    # Features from ImageNet serve real pictures only as long as our own do not overwrite them.
-    (
-        DepthStage(2000, encoder=False, drops=0.15, below=3.0),
-        DepthStage(2000, rate=2e-4, drops=0.15, below=3.0),
-    ),
+    (DepthStage(600, encoder=False), DepthStage(3400, rate=6e-4, drops=0.15, below=3.0)),
 )  # fmt: skip
 SMOKE = DepthRecipe(
     "depth-smoke", ViewSettings(3, 0, 2, 2, False), ViewSettings(2, HELD_OUT, 2, 2, False),
